@@ -1,0 +1,32 @@
+/** @file The rule of every graph op. The table is total: a new op without a rule does not compile. */
+import type { Node, OpName } from '@camada/tensor';
+import { elementwise } from './elementwise.ts';
+import { gather, scatter } from './indexing.ts';
+import { matmul } from './matmul.ts';
+import { expand, pad, permute, reshape, slice } from './movement.ts';
+import { reduce } from './reduce.ts';
+import { none, type Rule } from './rule.ts';
+
+const RULES: { readonly [K in OpName]: Rule<K> } = {
+  buffer: none(),
+  constant: none(),
+  scalar: none(),
+  iota: none(),
+  random: none(),
+  elementwise,
+  reduce,
+  reshape,
+  permute,
+  expand,
+  slice,
+  pad,
+  matmul,
+  gather,
+  scatterAdd: scatter,
+  detach: none(),
+};
+
+/** The rule of a node. */
+export function ruleOf(node: Node): Rule<OpName> {
+  return RULES[node.op] as Rule<OpName>;
+}
