@@ -1,0 +1,48 @@
+/** @file What other packages may import: files in and out, as plain records without a device. */
+export { blobSource, memorySource, type ByteSource } from './bytes/source.ts';
+export { fileSource } from './bytes/node.ts';
+export {
+  directoryFolder,
+  memoryFolder,
+  openFolder,
+  openRequired,
+  openSource,
+  type Folder,
+} from './bytes/folder.ts';
+export {
+  decodeUtf8,
+  describe,
+  isRecord,
+  parseJson,
+  parseJsonRecord,
+  readJsonRecord,
+  readText,
+  type JsonRecord,
+} from './bytes/text.ts';
+export { jsonBytes, writeFile, writeFiles, writeJson, type FileContent } from './bytes/write.ts';
+export { openSafetensors, type TensorEntry, type TensorReader } from './safetensors/read.ts';
+export type { TensorData } from './safetensors/types.ts';
+export {
+  encodeSafetensors,
+  PT_METADATA,
+  writeSafetensors,
+  type TensorEntries,
+} from './safetensors/write.ts';
+export { openCheckpoint, writeCheckpoint, type CheckpointOptions } from './safetensors/sharded.ts';
+export { convertFloats, isFloatTensor, toFloat32, type FloatType } from './safetensors/convert.ts';
+export { Config, readConfig } from './model/config.ts';
+export { openModelFolder, type ModelFolder } from './model/folder.ts';
+export { loadTokenizer } from './tokenizer/load.ts';
+export type { SpecialIds } from './tokenizer/special.ts';
+export {
+  createTokenizer,
+  type DecodeOptions,
+  type EncodeOptions,
+  type Encoding,
+  type Tokenizer,
+  type TokenizerFiles,
+} from './tokenizer/tokenizer.ts';
+export type { TruncationStrategy } from './tokenizer/truncate.ts';
+export { parseTable, readTable, type TableFormat, type TableOptions } from './table/read.ts';
+export { column, numberColumn, textColumn, type Cell, type Table } from './table/table.ts';
+export { convertLlama2c, llama2cToFolder, type Llama2cFiles } from './llama2c/convert.ts';
