@@ -15,6 +15,7 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'examples/test/**/*.test.ts'],
     exclude: ['**/test/browser/**', '**/node_modules/**'],
     pool: 'forks',
+    execArgv: ['--expose-gc'],
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,

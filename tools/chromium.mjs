@@ -14,8 +14,8 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const cache = path.join(root, 'node_modules', '.cache', 'camada');
 
 /**
- * Flags that give WebGPU on SwiftShader in a container and keep the browser off the network. No WebGL: nothing
- * here draws.
+ * Flags that give WebGPU on SwiftShader in a container, keep the browser off the network, and let tests of
+ * memory ask for a garbage collection.
  */
 export const chromiumFlags = [
   '--no-sandbox',
@@ -29,6 +29,7 @@ export const chromiumFlags = [
   '--disable-component-update',
   '--disable-sync',
   '--no-first-run',
+  '--js-flags=--expose-gc',
 ];
 
 /**

@@ -1,0 +1,146 @@
+/** @file Effects: assign, reading before and after, disposal, several outputs, and memory that does not grow. */
+import { describe, expect, test } from 'vitest';
+import { realize, scalar, tensor, zeros } from '@camada/tensor';
+import type { Tensor } from '@camada/tensor';
+import { DEVICES, on } from './devices.ts';
+
+declare const gc: (() => void) | undefined;
+
+const list = async (x: Tensor): Promise<number[]> => [...(await x.data())];
+
+describe.each([...DEVICES, 'reference'] as const)('effects on %s', (device) => {
+  test('assign replaces the value for later reads', async () => {
+    await on(device);
+    const x = tensor([1, 2, 3]);
+    x.assign(x.mul(2));
+    expect(await list(x)).toEqual([2, 4, 6]);
+    x.assign(x.add(1));
+    x.assign(x.add(1));
+    expect(await list(x.mul(10))).toEqual([40, 60, 80]);
+    expect(await list(x)).toEqual([4, 6, 8]);
+  });
+
+  test('what was built before an assign sees the old value', async () => {
+    await on(device);
+    const x = tensor([1, 2]);
+    await x.realize();
+    const before = x.mul(100);
+    x.assign(x.add(5));
+    const after = x.mul(100);
+    await realize([before, after]);
+    expect([await list(before), await list(after), await list(x)]).toEqual([
+      [100, 200],
+      [600, 700],
+      [6, 7],
+    ]);
+  });
+
+  test('two tensors may swap', async () => {
+    await on(device);
+    const [x, y] = [tensor([1, 2]), tensor([3, 4])];
+    const [oldX, oldY] = [x.mul(1), y.mul(1)];
+    x.assign(oldY);
+    y.assign(oldX);
+    await realize([]);
+    expect([await list(x), await list(y)]).toEqual([
+      [3, 4],
+      [1, 2],
+    ]);
+  });
+
+  test('an update that reads its own neighbours is not done in place', async () => {
+    await on(device);
+    const x = tensor([1, 2, 3, 4], [2, 2]);
+    x.assign(x.transpose().add(x.sum(-1, true)));
+    expect(await list(x)).toEqual([1 + 3, 3 + 3, 2 + 7, 4 + 7]);
+    x.assign(x.matmul(x));
+    expect(await list(x)).toEqual([4 * 4 + 6 * 9, 4 * 6 + 6 * 11, 9 * 4 + 11 * 9, 9 * 6 + 11 * 11]);
+  });
+
+  test('assign of a constant, of a view, of another dtype', async () => {
+    await on(device);
+    const x = tensor([1, 2, 3, 4], [2, 2]);
+    x.assign(zeros([2, 2]));
+    expect(await list(x)).toEqual([0, 0, 0, 0]);
+    x.assign(tensor([7, 8]).expand([2, 2]));
+    expect(await list(x)).toEqual([7, 8, 7, 8]);
+    expect(() => x.assign(zeros([2, 2], 'i32'))).toThrow(/assign/);
+    expect(() => x.assign(zeros([4]))).toThrow(/assign/);
+  });
+
+  test('a disposed tensor says so', async () => {
+    await on(device);
+    const x = tensor([1, 2]);
+    await x.realize();
+    x.dispose();
+    await expect(x.add(1).data()).rejects.toThrow(/dispos/);
+  });
+
+  test('many outputs in one run, equal outputs, inputs as outputs', async () => {
+    await on(device);
+    const x = tensor([1, 2]);
+    const y = x.add(1);
+    const z = x.add(1);
+    await realize([x, y, z, y.mul(z), x]);
+    expect([await list(x), await list(y), await list(z)]).toEqual([
+      [1, 2],
+      [2, 3],
+      [2, 3],
+    ]);
+  });
+
+  test('empty tensors pass through', async () => {
+    await on(device);
+    const x = zeros([0, 3]);
+    await realize([x, x.add(1)]);
+    expect((await x.data()).length).toBe(0);
+    expect(await list(x.sum(0))).toEqual([0, 0, 0]);
+  });
+});
+
+/** Frees what is unreachable, where the engine lets us ask for it. */
+async function collect(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    if (typeof gc === 'function') gc();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+describe.each(DEVICES)('a loop of 1,000 steps on %s', (device) => {
+  test('compiles once, dispatches the same kernels, and holds the same memory', async () => {
+    const engine = await on(device);
+    const weight = tensor(new Float32Array(32 * 16).fill(0.01), [32, 16]);
+    const moment = zeros([32, 16]);
+    const step = async (i: number): Promise<number> => {
+      const x = tensor(
+        Float32Array.from({ length: 64 * 32 }, (_, j) => Math.sin(i + j)),
+        [64, 32],
+      );
+      const error = x.matmul(weight).sub(1); // [64, 16]
+      const gradient = x
+        .transpose()
+        .matmul(error)
+        .mul(1 / 64); // [32, 16]
+      const nextMoment = moment.mul(0.9).add(gradient);
+      moment.assign(nextMoment);
+      weight.assign(weight.sub(nextMoment.mul(scalar(0.01 / (1 + i)))));
+      const loss = error.square().mean();
+      await realize([loss]);
+      return loss.item();
+    };
+    const losses: number[] = [];
+    for (let i = 0; i < 50; i++) losses.push(await step(i));
+    await collect();
+    const start = { ...engine.counters, live: engine.memory().live };
+    await step(50);
+    const perStep = engine.counters.kernels - start.kernels;
+    for (let i = 51; i < 1000; i++) losses.push(await step(i));
+    await collect();
+    expect(engine.counters.compiled).toBe(start.compiled);
+    expect(engine.counters.kernels - start.kernels).toBe(950 * perStep);
+    expect(engine.memory().live).toBeLessThanOrEqual(start.live + 64 * 1024);
+    expect(engine.memory().peak).toBeLessThan(32 * 1024 * 1024);
+    expect(losses.every(Number.isFinite)).toBe(true);
+    expect(losses.at(-1)).toBeLessThan(losses[0]!);
+  });
+});
