@@ -1,0 +1,109 @@
+/** @file The public surface of @camada/nn. */
+export {
+  countParameters,
+  getModule,
+  getParameter,
+  isModule,
+  loadParameters,
+  namedModules,
+  namedParameters,
+  setModule,
+  setParameter,
+  type LoadedNames,
+  type Module,
+} from './module.ts';
+export {
+  FINAL_HIDDEN,
+  createContext,
+  hiddenName,
+  seedKey,
+  type Context,
+  type ContextOptions,
+} from './context.ts';
+export {
+  IGNORED_LABEL,
+  createBatch,
+  type Batch,
+  type BatchLimits,
+  type BatchRows,
+} from './batch.ts';
+export { Random } from './rng.ts';
+export { initializeParameters, kaimingUniform, normal, parameterKey, uniform } from './init.ts';
+
+export { Linear, linear, type Layer } from './layers/linear.ts';
+export { Embedding } from './layers/embedding.ts';
+export { LayerNorm, RMSNorm } from './layers/norm.ts';
+export { Dropout, dropout } from './layers/dropout.ts';
+export { activation, type Activation } from './layers/activation.ts';
+export {
+  attention,
+  groupedAttention,
+  mergeHeads,
+  splitHeads,
+  type HeadShape,
+} from './layers/attention.ts';
+export { MASKED, causalBias, paddingBias } from './layers/mask.ts';
+export { RotaryTables, rotate, type Rotation } from './layers/rotary.ts';
+export { firstToken, meanPool } from './layers/pool.ts';
+
+export {
+  hiddenStates,
+  type HeadModel,
+  type HeadOutput,
+  type LastHidden,
+  type LayerInfo,
+  type Model,
+  type ModelConfig,
+  type Output,
+} from './models/model.ts';
+export { parseBertConfig, type BertConfig } from './models/bert-config.ts';
+export { BertModel } from './models/bert.ts';
+export { BertForMaskedLM, BertForSequenceClassification } from './models/bert-heads.ts';
+export { parseLlamaConfig, type LlamaConfig } from './models/llama-config.ts';
+export { LlamaForCausalLM } from './models/llama-causal.ts';
+export type { KeyValueCache } from './models/key-value-cache.ts';
+export {
+  MODEL_TYPES,
+  emptyModel,
+  modelFromConfig,
+  type HeadTask,
+  type ModelOptions,
+  type Task,
+} from './models/registry.ts';
+export {
+  loadWeights,
+  type LoadOptions,
+  type LoadReport,
+  type WeightEntry,
+  type WeightFile,
+} from './models/weights.ts';
+
+export {
+  crossEntropy,
+  crossEntropySum,
+  type CrossEntropyOptions,
+  type CrossEntropySum,
+} from './loss/cross-entropy.ts';
+export { mseLoss } from './loss/mse.ts';
+
+export {
+  decayWeightsOnly,
+  isBiasOrNorm,
+  type Optimizer,
+  type OptimizerState,
+  type ParameterRule,
+  type ParameterRules,
+} from './optim/optimizer.ts';
+export { AdamW, type AdamWOptions } from './optim/adamw.ts';
+export { SGD, type SGDOptions } from './optim/sgd.ts';
+export { clipGradNorm, globalNorm, type Clipped } from './optim/clip.ts';
+export {
+  SCHEDULES,
+  schedule,
+  type Schedule,
+  type ScheduleName,
+  type ScheduleOptions,
+} from './optim/schedule.ts';
+
+export { argmax, sampleToken, type SampleOptions } from './sample.ts';
+export { generate, generateTokens, type GenerateOptions } from './generate.ts';

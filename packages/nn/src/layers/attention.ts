@@ -1,0 +1,77 @@
+/** @file Scaled dot-product attention (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762). */
+import type { Tensor } from '@camada/tensor';
+import type { Context } from '../context.ts';
+import type { Dropout } from './dropout.ts';
+
+/** Sizes that turn rows [N, H·D] into heads and back; N = B·T. */
+export interface HeadShape {
+  readonly batch: number;
+  readonly length: number;
+}
+
+/** Rows [B·T, H·D] to heads [B, H, T, D]; a view. */
+export function splitHeads(rows: Tensor, heads: number, { batch, length }: HeadShape): Tensor {
+  const width = rows.shape[1]! / heads;
+  return rows.reshape([batch, length, heads, width]).permute([0, 2, 1, 3]);
+}
+
+/** Heads [B, H, T, D] to rows [B·T, H·D]. */
+export function mergeHeads(x: Tensor): Tensor {
+  const [batch, heads, length, width] = x.shape;
+  return x.permute([0, 2, 1, 3]).reshape([batch! * length!, heads! * width!]);
+}
+
+/**
+ * softmax(q·kᵀ/√D + bias)·v. The scale goes onto the queries, the smaller operand.
+ * @param query [B, H, T, D].
+ * @param key [B, H, S, D].
+ * @param value [B, H, S, D].
+ * @param bias additive mask, broadcast to [B, H, T, S].
+ * @param dropout applied to the attention weights.
+ * @returns [B, H, T, D]. Any number of leading axes will do, and they broadcast.
+ */
+export function attention(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  bias: Tensor,
+  dropout: Dropout,
+  context: Context,
+): Tensor {
+  const scaled = query.mul(1 / Math.sqrt(query.shape.at(-1)!));
+  const scores = scaled.matmul(key.transpose()).add(bias); // [B, H, T, S]
+  const weights = dropout.call(scores.softmax(-1), context);
+  return weights.matmul(value); // [B, H, T, D]
+}
+
+/**
+ * Grouped-query attention (Ainslie et al. 2023, https://arxiv.org/abs/2305.13245): each of K key-value heads
+ * serves H/K query heads. The keys broadcast over an axis of their group; nothing is copied.
+ * @param query [B, H, T, D].
+ * @param key [B, K, S, D].
+ * @param value [B, K, S, D].
+ * @param bias additive mask [B, 1, T, S].
+ * @returns [B, H, T, D].
+ */
+export function groupedAttention(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  bias: Tensor,
+  dropout: Dropout,
+  context: Context,
+): Tensor {
+  const [batch, heads, length, width] = query.shape;
+  const groups = key.shape[1]!;
+  if (groups === heads) return attention(query, key, value, bias, dropout, context);
+  const grouped = query.reshape([batch!, groups, heads! / groups, length!, width!]);
+  const mixed = attention(
+    grouped, // [B, K, G, T, D]
+    key.unsqueeze(2), // [B, K, 1, S, D]
+    value.unsqueeze(2),
+    bias.unsqueeze(1), // [B, 1, 1, T, S]
+    dropout,
+    context,
+  );
+  return mixed.reshape([batch!, heads!, length!, width!]);
+}

@@ -1,0 +1,116 @@
+/** @file Which class builds which `config.json` for which task. A new architecture is one entry here. */
+import { InputError } from '@camada/tensor';
+import { initializeParameters } from '../init.ts';
+import { defaultLabels, parseBertConfig, type BertConfig } from './bert-config.ts';
+import { BertModel } from './bert.ts';
+import { BertForMaskedLM, BertForSequenceClassification } from './bert-heads.ts';
+import { ConfigReader } from './config.ts';
+import { LlamaForCausalLM } from './llama-causal.ts';
+import { parseLlamaConfig } from './llama-config.ts';
+import type { HeadModel, Model } from './model.ts';
+
+/** What a model is to do. */
+export type Task = HeadTask | 'features';
+
+/** Tasks with logits and a loss. */
+export type HeadTask = 'classification' | 'regression' | 'masked-lm' | 'causal-lm';
+
+/** Choices beside the configuration. */
+export interface ModelOptions {
+  /** Classes, or values for regression; the configuration's when left out (1 for regression). */
+  readonly numLabels?: number;
+  /** Names of the classes, in order; they set `numLabels`. */
+  readonly labelNames?: readonly string[];
+  /** Seed of the initial values; 0 when left out. */
+  readonly seed?: number;
+}
+
+type Builder = (config: unknown, options: ModelOptions) => Model;
+
+interface Architecture {
+  /** Names in `architectures` that stand for this family where `model_type` is absent. */
+  readonly architectures: readonly string[];
+  readonly tasks: Readonly<Partial<Record<Task, Builder>>>;
+}
+
+const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  bert: {
+    architectures: [
+      'BertModel',
+      'BertForMaskedLM',
+      'BertForSequenceClassification',
+      'BertForPreTraining',
+    ],
+    tasks: {
+      classification: (config, options) =>
+        new BertForSequenceClassification(withLabels(parseBertConfig(config), options)),
+      regression: (config, options) =>
+        new BertForSequenceClassification(
+          withLabels(parseBertConfig(config), { numLabels: 1, ...options }),
+        ),
+      'masked-lm': (config) => new BertForMaskedLM(parseBertConfig(config)),
+      features: (config) => new BertModel(parseBertConfig(config)),
+    },
+  },
+  llama: {
+    architectures: ['LlamaForCausalLM', 'LlamaModel'],
+    tasks: {
+      'causal-lm': (config) => new LlamaForCausalLM(parseLlamaConfig(config)),
+      features: (config) => new LlamaForCausalLM(parseLlamaConfig(config)),
+    },
+  },
+};
+
+/** Values of `model_type` that there is a model for. */
+export const MODEL_TYPES: readonly string[] = Object.keys(ARCHITECTURES);
+
+/**
+ * Builds the model of a `config.json` for a task, with fresh seeded weights (`initializer_range`); load a
+ * checkpoint with `loadWeights`. Throws InputError on an unknown architecture or a task that it has no head for,
+ * and says what there is.
+ */
+export function modelFromConfig(config: unknown, task: HeadTask, options?: ModelOptions): HeadModel;
+export function modelFromConfig(config: unknown, task: Task, options?: ModelOptions): Model;
+export function modelFromConfig(config: unknown, task: Task, options: ModelOptions = {}): Model {
+  const model = emptyModel(config, task, options);
+  initializeParameters(model, model.config.initializer_range, options.seed ?? 0);
+  return model;
+}
+
+/** As `modelFromConfig`, but with zero weights: for `loadWeights`, which initialises what a file lacks. */
+export function emptyModel(config: unknown, task: HeadTask, options?: ModelOptions): HeadModel;
+export function emptyModel(config: unknown, task: Task, options?: ModelOptions): Model;
+export function emptyModel(config: unknown, task: Task, options: ModelOptions = {}): Model {
+  const type = modelType(new ConfigReader(config));
+  const { tasks } = ARCHITECTURES[type]!;
+  const build = tasks[task];
+  if (build) return build(config, options);
+  throw new InputError(
+    `task '${task}' is not supported for model_type '${type}'; supported are ${Object.keys(tasks).join(', ')}`,
+  );
+}
+
+function modelType(read: ConfigReader): string {
+  const named = read.get('model_type');
+  if (typeof named === 'string' && Object.hasOwn(ARCHITECTURES, named)) return named;
+  const classes = read.texts('architectures');
+  const found = Object.entries(ARCHITECTURES).find(([, { architectures }]) =>
+    architectures.some((name) => classes.includes(name)),
+  );
+  if (found && named === undefined) return found[0];
+  throw new InputError(
+    `config.json: model_type ${JSON.stringify(named)}, architectures ${JSON.stringify(classes)} is not supported; ` +
+      `supported model_types are ${MODEL_TYPES.join(', ')}`,
+  );
+}
+
+function withLabels(config: BertConfig, { numLabels, labelNames }: ModelOptions): BertConfig {
+  if (labelNames)
+    return { ...config, id2label: Object.fromEntries(labelNames.map((name, i) => [i, name])) };
+  if (numLabels === undefined) return config;
+  if (!Number.isInteger(numLabels) || numLabels < 1)
+    throw new InputError(`a model needs at least one label, not ${numLabels}`);
+  return Object.keys(config.id2label).length === numLabels
+    ? config
+    : { ...config, id2label: defaultLabels(numLabels) };
+}

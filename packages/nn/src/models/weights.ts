@@ -1,0 +1,94 @@
+/** @file From a checkpoint's arrays to a model's parameters. */
+import {
+  InputError,
+  computeType,
+  fromBf16,
+  fromF16,
+  tensor,
+  type DType,
+  type Shape,
+  type Tensor,
+  type TypedArray,
+} from '@camada/tensor';
+import { initializeParameters } from '../init.ts';
+import { loadParameters, namedParameters } from '../module.ts';
+import type { Model } from './model.ts';
+
+/** One stored array; f16 and bf16 are raw 16-bit patterns. */
+export interface WeightEntry {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly data: TypedArray;
+}
+
+/** A checkpoint: what `openSafetensors` of @camada/hub gives, or anything like it. */
+export interface WeightFile {
+  readonly names: readonly string[];
+  read(name: string): WeightEntry | Promise<WeightEntry>;
+}
+
+/** How weights are to be held. */
+export interface LoadOptions {
+  /** Seed of parameters that the file lacks; 0 when left out. */
+  readonly seed?: number;
+  /** Keep f16 and bf16 as they are, at half the memory (frozen weights); otherwise they become f32. */
+  readonly keepStorage?: boolean;
+}
+
+/** What became of each name. */
+export interface LoadReport {
+  /** Parameters read from the file. */
+  readonly loaded: readonly string[];
+  /** Parameters that the file lacks and that start fresh: normal numbers, biases zero. */
+  readonly initialized: readonly string[];
+  /** Arrays of the file that the model has no use for. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * Loads a checkpoint into a model. Names may lack or have the family's prefix. Parameters of a head that the
+ * file lacks are initialised from the seed and reported. Throws InputError when anything else is missing and
+ * ShapeError when a shape does not fit.
+ */
+export async function loadWeights(
+  model: Model,
+  file: WeightFile,
+  options: LoadOptions = {},
+): Promise<LoadReport> {
+  const sources = findSources(model, file.names);
+  const values = new Map<string, Tensor>();
+  for (const [name, source] of sources)
+    values.set(name, toTensor(await file.read(source), options));
+  const { loaded, missing } = loadParameters(model, (name) => values.get(name));
+  initializeParameters(model, model.config.initializer_range, options.seed ?? 0, missing);
+  const used = new Set(sources.values());
+  return { loaded, initialized: missing, unused: file.names.filter((name) => !used.has(name)) };
+}
+
+/** Name in the file of each parameter that it has. */
+function findSources(model: Model, names: readonly string[]): Map<string, string> {
+  const present = new Set(names);
+  const sources = new Map<string, string>();
+  const lost: string[] = [];
+  for (const name of namedParameters(model).keys()) {
+    const source = [name, ...model.aliases(name)].find((candidate) => present.has(candidate));
+    if (source !== undefined) sources.set(name, source);
+    else if (!model.headPrefixes.some((prefix) => name.startsWith(prefix))) lost.push(name);
+  }
+  if (lost.length > 0) throw missingError(lost, names);
+  return sources;
+}
+
+function missingError(lost: readonly string[], names: readonly string[]): InputError {
+  const show = (list: readonly string[]): string =>
+    `'${list.slice(0, 3).join("', '")}'${list.length > 3 ? ` and ${list.length - 3} more` : ''}`;
+  return new InputError(
+    `the checkpoint lacks ${show(lost)}; it has ${names.length === 0 ? 'nothing' : show(names)}: ` +
+      'do config.json and the weights belong together?',
+  );
+}
+
+function toTensor({ dtype, shape, data }: WeightEntry, { keepStorage }: LoadOptions): Tensor {
+  if (keepStorage || computeType(dtype) === dtype) return tensor(data, shape, dtype);
+  return tensor(Float32Array.from(data, dtype === 'f16' ? fromF16 : fromBf16), shape);
+}

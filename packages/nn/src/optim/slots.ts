@@ -1,0 +1,45 @@
+/** @file The tensors that an optimizer keeps for each parameter. */
+import { InputError, realize, tensor, type Tensor, type TypedArray } from '@camada/tensor';
+import type { OptimizerState } from './optimizer.ts';
+
+/** Zero-initialised f32 tensors of one kind, one a parameter. */
+export type Slots = ReadonlyMap<string, Tensor>;
+
+/** A tensor of zeros beside each parameter. */
+export function zeroSlots(parameters: ReadonlyMap<string, Tensor>): Slots {
+  const result = new Map<string, Tensor>();
+  for (const [name, { shape, size }] of parameters)
+    result.set(name, tensor(new Float32Array(size), shape));
+  return result;
+}
+
+/** Reads slots of several kinds, named `<parameter>.<kind>`. */
+export async function exportSlots(
+  steps: number,
+  kinds: Readonly<Record<string, Slots>>,
+): Promise<OptimizerState> {
+  await realize(Object.values(kinds).flatMap((slots) => [...slots.values()]));
+  const tensors = new Map<string, TypedArray>();
+  for (const [kind, slots] of Object.entries(kinds))
+    for (const [name, slot] of slots) tensors.set(`${name}.${kind}`, await slot.data());
+  return { steps, tensors };
+}
+
+/** Slots of one kind from a saved state. Throws InputError when one is missing or of another size. */
+export function importSlots(
+  state: OptimizerState,
+  kind: string,
+  parameters: ReadonlyMap<string, Tensor>,
+): Slots {
+  const result = new Map<string, Tensor>();
+  for (const [name, { shape, size }] of parameters) {
+    const saved = state.tensors.get(`${name}.${kind}`);
+    if (saved?.length !== size)
+      throw new InputError(
+        `optimizer state: '${name}.${kind}' has ${saved?.length ?? 'no'} elements, the parameter has ${size}: ` +
+          'the state was saved for another model or selection',
+      );
+    result.set(name, tensor(Float32Array.from(saved), shape));
+  }
+  return result;
+}
