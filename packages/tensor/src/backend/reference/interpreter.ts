@@ -1,0 +1,210 @@
+/**
+ * @file The oracle: evaluates graph nodes in f64 by the op table's own meaning, with plain loops. Slow and
+ * obvious on purpose; every kernel of every other back end is tested against it.
+ */
+import { computeType, fromBf16, fromF16, toBf16, toF16, type DType } from '../../dtype.ts';
+import { invariant } from '../../errors.ts';
+import type { Node, NodeOf, OpName } from '../../graph/node.ts';
+import { ELEMENTWISE } from '../../ops/elementwise.ts';
+import { uniformAt } from '../../philox.ts';
+import { contiguousStrides, sizeOf, type Shape } from '../../shape.ts';
+
+/** Elements of a value, row-major, in f64. */
+export type Values = Float64Array;
+
+/** What a node's meaning may look at besides its inputs' values. */
+export interface Scope {
+  /** Memory of a leaf. */
+  readonly leaf: (node: NodeOf<'buffer'>) => Values;
+  /** Value of a host number. */
+  readonly number: (node: NodeOf<'scalar'>) => number;
+}
+
+type Meaning<K extends OpName> = (
+  node: NodeOf<K>,
+  inputs: readonly Values[],
+  scope: Scope,
+) => Values;
+
+const MEANING: { readonly [K in OpName]: Meaning<K> } = {
+  buffer: (node, _inputs, scope) => scope.leaf(node),
+  constant: (node) => new Float64Array(sizeOf(node.shape)).fill(node.attrs.value),
+  scalar: (node, _inputs, scope) => Float64Array.of(scope.number(node)),
+  iota: (node) => Float64Array.from({ length: sizeOf(node.shape) }, (_, i) => i),
+  random: (node, [k0, k1]) => generate(node.shape, (i) => uniformAt(i, [k0![0]!, k1![0]!])),
+  elementwise,
+  reduce,
+  reshape: (_node, [x]) => x!,
+  permute,
+  expand,
+  slice,
+  pad,
+  matmul,
+  gather,
+  scatterAdd,
+  detach: (_node, [x]) => x!,
+};
+
+/** Evaluates one node from the values of its inputs. */
+export function evaluate(node: Node, inputs: readonly Values[], scope: Scope): Values {
+  return (MEANING[node.op] as Meaning<OpName>)(node, inputs, scope);
+}
+
+function generate(shape: Shape, f: (index: number) => number): Values {
+  const out = new Float64Array(sizeOf(shape));
+  for (let i = 0; i < out.length; i++) out[i] = f(i);
+  return out;
+}
+
+function elementwise(node: NodeOf<'elementwise'>, inputs: readonly Values[]): Values {
+  const { reference } = ELEMENTWISE[node.attrs.name] as { reference: (...x: number[]) => number };
+  const [a, b, c] = inputs as [Values, Values, Values];
+  const finish = conversion(node);
+  if (inputs.length === 1) return generate(node.shape, (i) => finish(reference(a[i]!)));
+  if (inputs.length === 2) return generate(node.shape, (i) => finish(reference(a[i]!, b[i]!)));
+  return generate(node.shape, (i) => finish(reference(a[i]!, b[i]!, c[i]!)));
+}
+
+/** Rounding that belongs to the type itself: integers wrap and truncate, storage types lose bits. */
+function conversion(node: Node): (x: number) => number {
+  const from = node.inputs[0]!.dtype;
+  return CONVERT[node.dtype](computeType(from) === 'f32');
+}
+
+const CONVERT: Record<DType, (fromFloat: boolean) => (x: number) => number> = {
+  f32: () => (x) => x,
+  f16: () => (x) => fromF16(toF16(x)),
+  bf16: () => (x) => fromBf16(toBf16(x)),
+  i32: (fromFloat) => (fromFloat ? saturate(-(2 ** 31), 2 ** 31 - 1) : wrapI32),
+  u32: (fromFloat) => (fromFloat ? saturate(0, 2 ** 32 - 1) : (x) => wrapU32(x)),
+  bool: () => (x) => (x === 0 ? 0 : 1),
+};
+
+function saturate(low: number, high: number): (x: number) => number {
+  return (x) => (Number.isNaN(x) ? 0 : Math.min(high, Math.max(low, Math.trunc(x))));
+}
+
+/** Products of two 32-bit integers may exceed 2⁵³: BigInt keeps them exact. */
+function wrapI32(x: number): number {
+  return Number.isSafeInteger(x) ? x | 0 : Number(BigInt.asIntN(32, BigInt(Math.trunc(x))));
+}
+
+function wrapU32(x: number): number {
+  return wrapI32(x) >>> 0;
+}
+
+/** Calls `visit(outIndex, inIndex)` over a shape where the input is addressed by strides. */
+function walk(
+  shape: Shape,
+  strides: readonly number[],
+  offset: number,
+  visit: (o: number, i: number) => void,
+): void {
+  const index = new Array<number>(shape.length).fill(0);
+  const total = sizeOf(shape);
+  let at = offset;
+  for (let o = 0; o < total; o++) {
+    visit(o, at);
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      at -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+}
+
+function strided(node: Node, x: Values, strides: readonly number[], offset = 0): Values {
+  const out = new Float64Array(sizeOf(node.shape));
+  walk(node.shape, strides, offset, (o, i) => (out[o] = x[i]!));
+  return out;
+}
+
+function permute(node: NodeOf<'permute'>, [x]: readonly Values[]): Values {
+  const strides = contiguousStrides(node.inputs[0]!.shape);
+  return strided(
+    node,
+    x!,
+    node.attrs.order.map((axis) => strides[axis]!),
+  );
+}
+
+function expand(node: NodeOf<'expand'>, [x]: readonly Values[]): Values {
+  const from = node.inputs[0]!.shape;
+  const strides = contiguousStrides(from);
+  return strided(
+    node,
+    x!,
+    strides.map((s, axis) => (from[axis] === 1 ? 0 : s)),
+  );
+}
+
+function slice(node: NodeOf<'slice'>, [x]: readonly Values[]): Values {
+  const strides = contiguousStrides(node.inputs[0]!.shape);
+  const offset = node.attrs.ranges.reduce(
+    (sum, range, axis) => sum + range.start * strides[axis]!,
+    0,
+  );
+  return strided(node, x!, strides, offset);
+}
+
+function pad(node: NodeOf<'pad'>, [x]: readonly Values[]): Values {
+  const out = new Float64Array(sizeOf(node.shape)).fill(node.attrs.value);
+  const strides = contiguousStrides(node.shape);
+  const offset = node.attrs.before.reduce((sum, n, axis) => sum + n * strides[axis]!, 0);
+  walk(node.inputs[0]!.shape, strides, offset, (i, o) => (out[o] = x![i]!));
+  return out;
+}
+
+const COMBINE = {
+  sum: [0, (a: number, b: number) => a + b],
+  max: [-Infinity, Math.max],
+  min: [Infinity, Math.min],
+} as const;
+
+function reduce(node: NodeOf<'reduce'>, [x]: readonly Values[]): Values {
+  const from = node.inputs[0]!.shape;
+  const [identity, combine] = COMBINE[node.attrs.name];
+  const out = new Float64Array(sizeOf(node.shape)).fill(identity);
+  const kept = contiguousStrides(node.shape);
+  let next = 0;
+  const strides = from.map((_, axis) => (node.attrs.axes.includes(axis) ? 0 : kept[next++]!));
+  walk(from, strides, 0, (i, o) => (out[o] = combine(out[o]!, x![i]!)));
+  return out;
+}
+
+function matmul(node: NodeOf<'matmul'>, [a, b]: readonly Values[]): Values {
+  const [m, k] = node.inputs[0]!.shape.slice(-2) as [number, number];
+  const n = node.shape.at(-1)!;
+  const out = new Float64Array(sizeOf(node.shape));
+  for (let row = 0; row < out.length / n; row++) {
+    const bBase = Math.floor(row / m) * k * n;
+    for (let i = 0; i < k; i++) {
+      const left = a![row * k + i]!;
+      for (let j = 0; j < n; j++) out[row * n + j]! += left * b![bBase + i * n + j]!;
+    }
+  }
+  return out;
+}
+
+function gather(node: NodeOf<'gather'>, [table, indices]: readonly Values[]): Values {
+  const rows = node.inputs[0]!.shape[0]!;
+  const width = sizeOf(node.inputs[0]!.shape.slice(1));
+  const out = new Float64Array(sizeOf(node.shape));
+  indices!.forEach((index, i) => {
+    const row = Math.min(rows - 1, Math.max(0, index));
+    out.set(table!.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return out;
+}
+
+function scatterAdd(node: NodeOf<'scatterAdd'>, [indices, updates]: readonly Values[]): Values {
+  const [rows, width] = node.shape as [number, number];
+  const out = new Float64Array(rows * width);
+  indices!.forEach((row, i) => {
+    if (row < 0 || row >= rows) return;
+    for (let c = 0; c < width; c++) out[row * width + c]! += updates![i * width + c]!;
+  });
+  invariant(out.length === sizeOf(node.shape), 'scatterAdd shape');
+  return out;
+}

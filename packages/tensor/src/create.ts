@@ -1,0 +1,109 @@
+/** @file Functions that make tensors or join several. */
+import { dtypeOf, isFloat, toBf16, toF16, type DType, type TypedArray } from './dtype.ts';
+import { DTypeError, ShapeError } from './errors.ts';
+import * as build from './graph/build.ts';
+import * as composite from './graph/composite.ts';
+import { bufferNode, hostStorage } from './graph/node.ts';
+import type { RandomKey } from './philox.ts';
+import { normalizeAxis, showShape, sizeOf, type Shape } from './shape.ts';
+import { Tensor, type Operand } from './tensor.ts';
+
+/**
+ * A tensor of host data, uploaded on first use. The array is not copied until then: do not change it.
+ * Plain numbers are f32 unless `dtype` says otherwise. Throws ShapeError when shape and length differ.
+ */
+export function tensor(data: TypedArray | readonly number[], shape?: Shape, dtype?: DType): Tensor {
+  const type = dtype ?? (ArrayBuffer.isView(data) ? dtypeOf(data) : 'f32');
+  const sizes = shape ?? [data.length];
+  if (sizeOf(sizes) !== data.length)
+    throw new ShapeError(`tensor: ${data.length} elements do not fill shape ${showShape(sizes)}`);
+  return Tensor.of(bufferNode(hostStorage(toHost(data, type), type), sizes));
+}
+
+/** The elements in the array type that `dtype` is stored from. */
+function toHost(data: TypedArray | readonly number[], dtype: DType): TypedArray {
+  if (dtype === 'f16' || dtype === 'bf16') {
+    if (data instanceof Uint16Array) return data;
+    return Uint16Array.from(data, dtype === 'f16' ? toF16 : toBf16);
+  }
+  if (data instanceof Uint16Array)
+    throw new DTypeError(`tensor: a Uint16Array is f16 or bf16, not ${dtype}`);
+  if (dtype === 'f32')
+    return data instanceof Float32Array || data instanceof Float64Array
+      ? data
+      : Float32Array.from(data);
+  if (dtype === 'i32') return data instanceof Int32Array ? data : Int32Array.from(data);
+  if (dtype === 'bool') return Uint32Array.from(data, (x) => (x ? 1 : 0));
+  return data instanceof Uint32Array ? data : Uint32Array.from(data);
+}
+
+/** A tensor of one value everywhere; the value is part of the compiled program. */
+export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {
+  return Tensor.of(composite.full(shape, value, dtype));
+}
+
+/** Zeros. */
+export function zeros(shape: Shape, dtype: DType = 'f32'): Tensor {
+  return full(shape, 0, dtype);
+}
+
+/** Ones. */
+export function ones(shape: Shape, dtype: DType = 'f32'): Tensor {
+  return full(shape, 1, dtype);
+}
+
+/** 0, 1, …, n−1. */
+export function arange(n: number, dtype: DType = 'i32'): Tensor {
+  return Tensor.of(build.cast(build.iota([n]), dtype));
+}
+
+/** A host number of shape []: data, so that another value needs no new program. */
+export function scalar(value: number, dtype: DType = 'f32'): Tensor {
+  return Tensor.of(build.scalar(value, dtype));
+}
+
+/** Uniform numbers in [0, 1) by Philox4x32-10: the same for the same key on every device. */
+export function randomUniform(shape: Shape, key: RandomKey): Tensor {
+  const words = [build.scalar(key[0], 'u32'), build.scalar(key[1], 'u32')] as const;
+  return Tensor.of(build.random(shape, words));
+}
+
+/** Standard normal numbers by Box–Muller over two uniform draws of the key's stream. */
+export function randomNormal(shape: Shape, key: RandomKey): Tensor {
+  const draws = randomUniform([2, ...shape], key);
+  const pick = (i: number): Tensor => draws.slice(0, i, i + 1).squeeze(0);
+  return Tensor.of(composite.normal(pick(0).node, pick(1).node));
+}
+
+/** x where the condition holds, else y; broadcasts. */
+export function where(condition: Tensor, x: Operand, y: Operand): Tensor {
+  const like = typeof x === 'number' ? y : x;
+  const type = typeof like === 'number' || isFloat(like.dtype) ? 'f32' : like.dtype;
+  const node = (v: Operand): Tensor => (typeof v === 'number' ? scalar(v, type) : v);
+  return Tensor.of(build.elementwise('where', [condition.node, node(x).node, node(y).node]));
+}
+
+/** Joins tensors along an axis. */
+export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
+  return Tensor.of(
+    composite.concat(
+      tensors.map((x) => x.node),
+      axis,
+    ),
+  );
+}
+
+/** Joins tensors of one shape along a new axis. */
+export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
+  const rank = tensors[0]?.rank ?? 0;
+  const a = normalizeAxis('stack', axis, rank + 1);
+  return concat(
+    tensors.map((x) => x.unsqueeze(a)),
+    a,
+  );
+}
+
+/** Sums of `updates` [n, C] by i32 `indices` [n] → [rows, C]. */
+export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tensor {
+  return Tensor.of(build.scatterAdd(indices.node, updates.node, rows));
+}

@@ -1,0 +1,243 @@
+/**
+ * @file Builders of primitive nodes: they check operands, broadcast, promote and fold what is trivial.
+ * Everything above (composites, Tensor methods) goes through these functions.
+ */
+import { computeType, isFloat, promote, type DType } from '../dtype.ts';
+import { DTypeError, ShapeError } from '../errors.ts';
+import { ELEMENTWISE, type ElementwiseName, type ElementwiseOp } from '../ops/elementwise.ts';
+import type { ReduceName } from '../schedule/kernel.ts';
+import {
+  broadcastShapes,
+  normalizeAxes,
+  reducedShape,
+  sameShape,
+  showShape,
+  sizeOf,
+  type Shape,
+} from '../shape.ts';
+import { makeNode, type Node, type NodeOf, type Range } from './node.ts';
+
+/** The same literal everywhere, written into the program's text. */
+export function constant(value: number, shape: Shape, dtype: DType): Node {
+  return makeNode('constant', [], { value }, shape, dtype);
+}
+
+/** A host number as data, shape []. */
+export function scalar(value: number, dtype: DType): Node {
+  return makeNode('scalar', [], { value }, [], dtype);
+}
+
+/** Row-major index of each element, i32. */
+export function iota(shape: Shape): Node {
+  return makeNode('iota', [], {}, shape, 'i32');
+}
+
+/** Uniform f32 in [0, 1); `key` are two u32 nodes of shape []. */
+export function random(shape: Shape, key: readonly [Node, Node]): Node {
+  return makeNode('random', key, {}, shape, 'f32');
+}
+
+/** Repeats axes of size 1 and adds leading axes. Throws ShapeError when the shapes do not broadcast. */
+export function expand(x: Node, shape: Shape): Node {
+  if (sameShape(x.shape, shape)) return x;
+  const aligned = [
+    ...new Array<number>(Math.max(0, shape.length - x.shape.length)).fill(1),
+    ...x.shape,
+  ];
+  if (aligned.length !== shape.length || aligned.some((n, i) => n !== 1 && n !== shape[i]))
+    throw new ShapeError(`expand: ${showShape(x.shape)} does not expand to ${showShape(shape)}`);
+  if (x.op === 'constant') return constant(x.attrs.value, shape, x.dtype);
+  return makeNode('expand', [reshape(x, aligned)], {}, shape, x.dtype);
+}
+
+/** Same elements in row-major order under another shape. Throws ShapeError when the sizes differ. */
+export function reshape(x: Node, shape: Shape): Node {
+  if (sameShape(x.shape, shape)) return x;
+  if (sizeOf(shape) !== sizeOf(x.shape))
+    throw new ShapeError(
+      `reshape: ${showShape(x.shape)} has ${sizeOf(x.shape)} elements, ${showShape(shape)} has ${sizeOf(shape)}`,
+    );
+  if (x.op === 'constant') return constant(x.attrs.value, shape, x.dtype);
+  return makeNode('reshape', [x.op === 'reshape' ? x.inputs[0]! : x], {}, shape, x.dtype);
+}
+
+/** Axis i of the result is axis `order[i]` of `x`. Throws ShapeError unless `order` is a permutation. */
+export function permute(x: Node, order: readonly number[]): Node {
+  const sorted = normalizeAxes('permute', order, x.shape.length);
+  if (sorted.length !== x.shape.length)
+    throw new ShapeError(`permute: order ${showShape(order)} must name all ${x.shape.length} axes`);
+  const axes = order.map((a) => (a < 0 ? a + x.shape.length : a));
+  if (axes.every((a, i) => a === i)) return x;
+  const shape = axes.map((a) => x.shape[a]!);
+  if (x.op === 'constant') return constant(x.attrs.value, shape, x.dtype);
+  return makeNode('permute', [x], { order: axes }, shape, x.dtype);
+}
+
+/** A range of every axis. Throws ShapeError when a range leaves its axis. */
+export function slice(x: Node, ranges: readonly Range[]): Node {
+  ranges.forEach(({ start, length }, axis) => {
+    if (start < 0 || length < 0 || start + length > x.shape[axis]!)
+      throw new ShapeError(
+        `slice: [${start}, ${start + length}) leaves axis ${axis} of ${showShape(x.shape)}`,
+      );
+  });
+  const shape = ranges.map((range) => range.length);
+  if (sameShape(shape, x.shape)) return x;
+  if (x.op === 'constant') return constant(x.attrs.value, shape, x.dtype);
+  return makeNode('slice', [x], { ranges }, shape, x.dtype);
+}
+
+/** Adds `before` and `after` elements of `value` to each axis. Throws ShapeError on negative counts. */
+export function pad(
+  x: Node,
+  before: readonly number[],
+  after: readonly number[],
+  value: number,
+): Node {
+  const counts = [...before, ...after];
+  if (counts.length !== 2 * x.shape.length || counts.some((n) => n < 0 || !Number.isInteger(n)))
+    throw new ShapeError(
+      `pad: counts ${showShape(counts)} must be two for each axis, none negative`,
+    );
+  if (counts.every((n) => n === 0)) return x;
+  const shape = x.shape.map((n, i) => n + before[i]! + after[i]!);
+  if (sizeOf(x.shape) === 0) return constant(value, shape, x.dtype);
+  return makeNode('pad', [x], { before, after, value }, shape, x.dtype);
+}
+
+/** An elementwise op of the table on broadcast, promoted operands. `dtype` only for `cast`. */
+export function elementwise(name: ElementwiseName, operands: readonly Node[], dtype?: DType): Node {
+  const op: ElementwiseOp = ELEMENTWISE[name];
+  const shape = operands.map((x) => x.shape).reduce((a, b) => broadcastShapes(name, a, b));
+  const typed = name === 'cast' ? operands : promoteOperands(name, op, operands);
+  const result = resultType(op, typed, dtype);
+  const folded = fold(name, typed, shape);
+  if (folded) return expand(folded, shape);
+  const inputs = typed.map((x) => expand(x, shape));
+  return makeNode('elementwise', inputs, { name }, shape, result);
+}
+
+/** Conversion to another type; the same node when it has it already. */
+export function cast(x: Node, dtype: DType): Node {
+  return x.dtype === dtype ? x : elementwise('cast', [x], dtype);
+}
+
+function resultType(op: ElementwiseOp, typed: readonly Node[], dtype: DType | undefined): DType {
+  if (op.result === 'bool') return 'bool';
+  if (op.result === 'attr') return dtype!;
+  return typed.at(-1)!.dtype;
+}
+
+/** Brings operands to one type that the op knows; 16-bit floats compute in f32. */
+function promoteOperands(
+  name: ElementwiseName,
+  op: ElementwiseOp,
+  operands: readonly Node[],
+): readonly Node[] {
+  const free = name === 'where' ? operands.slice(1) : operands;
+  let common = computeType(free.map((x) => x.dtype).reduce(promote));
+  if (!op.types.includes(common) && op.types.includes('f32') && !op.types.includes('bool'))
+    common = op.types.includes('i32') && common === 'bool' ? 'i32' : 'f32';
+  if (!op.types.includes(common))
+    throw new DTypeError(
+      `${name}: takes ${op.types.join(', ')}; got ${free.map((x) => x.dtype).join(', ')}`,
+    );
+  const cast_ = (x: Node): Node => literalCast(x, common);
+  if (name !== 'where') return operands.map(cast_);
+  if (operands[0]!.dtype !== 'bool')
+    throw new DTypeError(`where: the condition must be bool, got ${operands[0]!.dtype}`);
+  return [operands[0]!, ...free.map(cast_)];
+}
+
+function literalCast(x: Node, dtype: DType): Node {
+  if (x.dtype === dtype) return x;
+  if (x.op === 'constant' && isFloat(dtype)) return constant(x.attrs.value, x.shape, dtype);
+  return cast(x, dtype);
+}
+
+/** `x·1`, `x+0`, `x−0`, `x/1` are x: gradients begin with ones and sums with zeros. */
+function fold(name: ElementwiseName, [a, b]: readonly Node[], shape: Shape): Node | undefined {
+  const neutral = name === 'mul' || name === 'div' ? 1 : name === 'add' || name === 'sub' ? 0 : NaN;
+  const isNeutral = (x: Node | undefined): boolean =>
+    x?.op === 'constant' && x.attrs.value === neutral;
+  if (isNeutral(b) && a) return a;
+  if (isNeutral(a) && b && (name === 'mul' || name === 'add')) return b;
+  if (name === 'mul' && (isZero(a) || isZero(b)) && a?.dtype === 'f32')
+    return constant(0, shape, 'f32');
+  return undefined;
+}
+
+function isZero(x: Node | undefined): boolean {
+  return x?.op === 'constant' && x.attrs.value === 0;
+}
+
+/** Reduces `axes` away. Throws ShapeError for max and min over no elements. */
+export function reduce(name: ReduceName, x: Node, axes: readonly number[]): Node {
+  if (axes.length === 0) return x;
+  if (x.dtype === 'bool') throw new DTypeError(`${name}: cast bool to i32 or f32 first`);
+  const input = isFloat(x.dtype) ? cast(x, 'f32') : x;
+  const shape = reducedShape(x.shape, axes, false);
+  const count = axes.reduce((n, axis) => n * x.shape[axis]!, 1);
+  if (count === 0 && name !== 'sum' && sizeOf(shape) > 0)
+    throw new ShapeError(
+      `${name}: no elements along axes ${showShape(axes)} of ${showShape(x.shape)}`,
+    );
+  if (count === 0) return constant(0, shape, input.dtype);
+  if (count === 1) return reshape(input, shape);
+  if (input.op === 'constant' && name === 'sum')
+    return constant(input.attrs.value * count, shape, input.dtype);
+  return makeNode('reduce', [input], { name, axes }, shape, input.dtype);
+}
+
+/** [...batch, M, K] · [...batch, K, N] → [...batch, M, N], equal batch axes. */
+export function matmul(a: Node, b: Node): Node {
+  const batch = a.shape.slice(0, -2);
+  const [m, k] = a.shape.slice(-2) as [number, number];
+  const [inner, n] = b.shape.slice(-2) as [number, number];
+  if (k !== inner)
+    throw new ShapeError(
+      `matmul: inner sizes differ: a ${showShape(a.shape)} · b ${showShape(b.shape)} (${k} ≠ ${inner})`,
+    );
+  if (!isFloat(a.dtype) || !isFloat(b.dtype))
+    throw new DTypeError(`matmul: takes floats, got ${a.dtype} and ${b.dtype}`);
+  const shape = [...batch, m, n];
+  if (k === 0) return constant(0, shape, 'f32');
+  return makeNode('matmul', [a, b], {}, shape, 'f32');
+}
+
+/** Rows of `table` [V, ...rest] at i32 `indices` [...n] → [...n, ...rest]. */
+export function gather(table: Node, indices: Node): Node {
+  if (table.shape.length === 0) throw new ShapeError('gather: the table has no axis to look up');
+  if (isFloat(indices.dtype) || indices.dtype === 'bool')
+    throw new DTypeError(`gather: indices must be i32, got ${indices.dtype}`);
+  if (table.shape[0] === 0 && sizeOf(indices.shape) > 0)
+    throw new ShapeError(`gather: the table ${showShape(table.shape)} has no rows`);
+  const shape = [...indices.shape, ...table.shape.slice(1)];
+  return makeNode('gather', [table, cast(indices, 'i32')], {}, shape, computeType(table.dtype));
+}
+
+/** Sums rows of `updates` [n, C] by i32 `indices` [n] → [rows, C]; indices outside are ignored. */
+export function scatterAdd(indices: Node, updates: Node, rows: number): Node {
+  if (
+    indices.shape.length !== 1 ||
+    updates.shape.length !== 2 ||
+    indices.shape[0] !== updates.shape[0]
+  )
+    throw new ShapeError(
+      `scatterAdd: wants indices [n] and updates [n, C], got ${showShape(indices.shape)} and ${showShape(updates.shape)}`,
+    );
+  const inputs = [cast(indices, 'i32'), cast(updates, 'f32')];
+  return makeNode('scatterAdd', inputs, { rows }, [rows, updates.shape[1]!], 'f32');
+}
+
+/** The same value with no gradient through it. */
+export function detach(x: Node): Node {
+  return makeNode('detach', [x], {}, x.shape, x.dtype);
+}
+
+/** The single input of a node that has one. */
+export function onlyInput(
+  node: NodeOf<'reshape' | 'permute' | 'expand' | 'slice' | 'pad' | 'reduce' | 'detach'>,
+): Node {
+  return node.inputs[0]!;
+}

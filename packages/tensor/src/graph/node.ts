@@ -1,0 +1,110 @@
+/**
+ * @file The lazy graph: immutable SSA nodes. A node says what to compute; nothing runs until a value
+ * is read. Movement ops copy nothing: they only say how indices map.
+ */
+import type { DType, TypedArray } from '../dtype.ts';
+import type { ElementwiseName } from '../ops/elementwise.ts';
+import type { ReduceName } from '../schedule/kernel.ts';
+import { sizeOf, type Shape } from '../shape.ts';
+
+/** Start and length on one axis: `start`, `start+1`, … */
+export interface Range {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Attributes of each op, apart from its inputs. */
+export interface AttrsOf {
+  /** A leaf with memory of its own: uploaded host data or an earlier result. */
+  buffer: { readonly storage: Storage };
+  /** The same literal everywhere; part of the program's text. */
+  constant: { readonly value: number };
+  /** A host number; data, not text. Shape []. */
+  scalar: { readonly value: number };
+  /** Row-major index of each element, i32. */
+  iota: Record<never, never>;
+  /** Uniform f32 in [0, 1): Philox4x32-10 at counter = row-major index. Inputs: two u32 scalars. */
+  random: Record<never, never>;
+  /** Inputs have the node's shape. */
+  elementwise: { readonly name: ElementwiseName };
+  /** Reduced axes are removed. */
+  reduce: { readonly name: ReduceName; readonly axes: readonly number[] };
+  reshape: Record<never, never>;
+  /** Axis i of the result is axis `order[i]` of the input. */
+  permute: { readonly order: readonly number[] };
+  /** Repeats axes of size 1; the rank stays. */
+  expand: Record<never, never>;
+  /** One range an axis. */
+  slice: { readonly ranges: readonly Range[] };
+  /** Elements added before and after each axis, with this value. */
+  pad: {
+    readonly before: readonly number[];
+    readonly after: readonly number[];
+    readonly value: number;
+  };
+  /** [...batch, M, K] · [...batch, K, N], equal batch axes. */
+  matmul: Record<never, never>;
+  /** Inputs table [V, ...rest] and i32 indices [...n]: rows of the table, [...n, ...rest]. */
+  gather: Record<never, never>;
+  /** Inputs i32 indices [n], updates [n, C]: sums of the updates by index, [rows, C]. */
+  scatterAdd: { readonly rows: number };
+  /** The input, with no gradient through it. */
+  detach: Record<never, never>;
+}
+
+/** Name of a graph op. */
+export type OpName = keyof AttrsOf;
+
+/** What to compute. Immutable but for `cache`. */
+export interface NodeOf<K extends OpName> {
+  readonly op: K;
+  readonly inputs: readonly Node[];
+  readonly attrs: AttrsOf[K];
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** Memory that already holds this node's value, once it was computed and kept. */
+  cache: Storage | undefined;
+}
+
+/** Any node. */
+export type Node = { [K in OpName]: NodeOf<K> }[OpName];
+
+/**
+ * Memory of one tensor: host data not yet uploaded, a device buffer, or both. Owned by the leaf nodes
+ * that name it; `release` gives the device memory back.
+ */
+export interface Storage {
+  readonly dtype: DType;
+  readonly size: number;
+  /** Host elements, until uploaded. */
+  host: TypedArray | undefined;
+  /** Device memory, set by the engine. */
+  device: { readonly buffer: object; readonly release: () => void } | undefined;
+  disposed: boolean;
+}
+
+/** Makes a node. */
+export function makeNode<K extends OpName>(
+  op: K,
+  inputs: readonly Node[],
+  attrs: AttrsOf[K],
+  shape: Shape,
+  dtype: DType,
+): Node {
+  return { op, inputs, attrs, shape, dtype, cache: undefined } as NodeOf<K> as Node;
+}
+
+/** A leaf over memory. */
+export function bufferNode(storage: Storage, shape: Shape): Node {
+  return makeNode('buffer', [], { storage }, shape, storage.dtype);
+}
+
+/** Storage over host data that is uploaded on first use. */
+export function hostStorage(data: TypedArray, dtype: DType): Storage {
+  return { dtype, size: data.length, host: data, device: undefined, disposed: false };
+}
+
+/** Number of elements of a node. */
+export function nodeSize(node: Node): number {
+  return sizeOf(node.shape);
+}

@@ -1,0 +1,59 @@
+/** @file The public surface of @camada/tensor. */
+export {
+  CamadaError,
+  DTypeError,
+  DeviceError,
+  InputError,
+  ShapeError,
+  invariant,
+} from './errors.ts';
+export {
+  bytesPerElement,
+  computeType,
+  dtypeOf,
+  fromBf16,
+  fromF16,
+  hostArray,
+  isFloat,
+  promote,
+  toBf16,
+  toF16,
+  type DType,
+  type TypedArray,
+} from './dtype.ts';
+export {
+  broadcastShapes,
+  contiguousStrides,
+  normalizeAxes,
+  normalizeAxis,
+  sameShape,
+  showShape,
+  sizeOf,
+  type Shape,
+} from './shape.ts';
+export { foldKey, philox, uniformAt, type RandomKey } from './philox.ts';
+export {
+  ELEMENTWISE,
+  type Domain,
+  type ElementwiseName,
+  type ElementwiseOp,
+} from './ops/elementwise.ts';
+export { erf } from './ops/special.ts';
+export type { AttrsOf, Node, NodeOf, OpName, Range } from './graph/node.ts';
+export { Tensor, realize, type Axes, type Operand } from './tensor.ts';
+export {
+  arange,
+  concat,
+  full,
+  ones,
+  randomNormal,
+  randomUniform,
+  scalar,
+  scatterAdd,
+  stack,
+  tensor,
+  where,
+  zeros,
+} from './create.ts';
+export { Device, device, memory, openDevice, useDevice, type DeviceOptions } from './device.ts';
+export type { BackendInfo, BackendName, MemoryUse } from './backend/backend.ts';

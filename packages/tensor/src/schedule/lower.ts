@@ -1,0 +1,328 @@
+/**
+ * @file From nodes to the values of one kernel. The walk starts at the kernel's result with the loop axes
+ * as its index and pulls that index down through the graph: movement ops change the index, elementwise
+ * ops become values, nodes with memory become loads, reductions become accumulators of a row.
+ */
+import { computeType } from '../dtype.ts';
+import type { Node, NodeOf } from '../graph/node.ts';
+import { contiguousStrides, sizeOf } from '../shape.ts';
+import {
+  addScaled,
+  axisExpr,
+  Axis,
+  constantExpr,
+  delinearize,
+  isBijection,
+  keyOf,
+  leaves,
+  linearize,
+  resolve,
+  type Expr,
+} from './affine.ts';
+import { Draft } from './draft.ts';
+import type { ScalarType, ValueId } from './kernel.ts';
+
+/** Thrown when a node must be computed by a kernel of its own first. */
+export class NeedsMemory {
+  readonly node: Node;
+  constructor(node: Node) {
+    this.node = node;
+  }
+}
+
+/** What a kernel may load and what it must compute itself. */
+export interface LowerContext {
+  /** True for nodes whose value is in memory when the kernel runs. */
+  readonly hasMemory: (node: Node) => boolean;
+  /** Nodes with memory that this kernel computes: inlined and, where `stored`, written. */
+  readonly members: ReadonlySet<Node>;
+  readonly stored: (node: Node) => boolean;
+  readonly slotOf: (node: Node) => number;
+}
+
+/** Rows longer than this are reduced by a kernel of their own rather than inside an elementwise one. */
+const MAX_FUSED_ROW = 16384;
+/** With fewer rows than this a fused row kernel would run on too few threads. */
+const MIN_FUSED_ROWS = 8;
+const SHORT_ROW = 4096;
+
+type Index = readonly Expr[];
+
+/** Lowers one kernel. */
+export class Lowering {
+  readonly draft: Draft = new Draft();
+  /** Loop axes before splitting, outermost first. */
+  readonly axes: readonly Axis[];
+  /** The matmul whose product the kernel computes. */
+  readonly product: Node | undefined;
+  /** The row axes, once a reduction was met. */
+  row: readonly Axis[] | undefined;
+  private readonly context: LowerContext;
+  private readonly memo = new Map<Node, Map<string, ValueId>>();
+  private readonly storedNodes = new Set<Node>();
+  private guard: ValueId | undefined;
+
+  constructor(context: LowerContext, loop: readonly number[], product: Node | undefined) {
+    this.context = context;
+    this.axes = loop.map((size) => new Axis(size));
+    this.product = product;
+  }
+
+  /** Index of the loop's own point. */
+  loopIndex(): Expr[] {
+    return this.axes.map(axisExpr);
+  }
+
+  /** Computes `root` at `index` and stores it. Throws NeedsMemory. */
+  lowerRoot(root: Node, index: Index): void {
+    this.member(root, index);
+    for (const node of this.context.members)
+      if (this.context.stored(node) && !this.storedNodes.has(node)) throw new NeedsMemory(node);
+  }
+
+  /** A node this kernel computes although others will load it: inline its value and store it once. */
+  private member(node: Node, index: Index): ValueId {
+    const value = this.compute(node, index);
+    if (!this.context.stored(node) || this.storedNodes.has(node)) return value;
+    const at = linearize(index, node.shape);
+    if (!this.covers(at, sizeOf(node.shape))) throw new NeedsMemory(node);
+    this.storedNodes.add(node);
+    this.draft.stores.push({ to: node, at, value });
+    return value;
+  }
+
+  /** True when a store at `at` writes each element once: over all loop axes, or once a row. */
+  private covers(at: Expr, size: number): boolean {
+    const row = new Set(this.row?.flatMap(leaves) ?? []);
+    const all = [...new Set([...this.axes, ...(this.row ?? [])].flatMap(leaves))];
+    const outer = all.filter((axis) => !row.has(axis));
+    return isBijection(at, all, size) || isBijection(at, outer, size);
+  }
+
+  private visit(node: Node, index: Index): ValueId {
+    const key = `${index.map(keyOf).join('|')}?${this.guard}`;
+    const byIndex = this.memo.get(node) ?? new Map<string, ValueId>();
+    this.memo.set(node, byIndex);
+    const known = byIndex.get(key);
+    if (known !== undefined) return known;
+    const value = this.resolveNode(node, index);
+    byIndex.set(key, value);
+    return value;
+  }
+
+  private resolveNode(node: Node, index: Index): ValueId {
+    if (this.context.members.has(node)) return this.member(node, index);
+    if (this.context.hasMemory(node)) return this.load(node, linearize(index, node.shape));
+    return this.compute(node, index);
+  }
+
+  private load(node: Node, at: Expr): ValueId {
+    const dtype = computeType(node.dtype);
+    const guard = this.guard;
+    const operands = guard === undefined ? [] : [guard];
+    return this.draft.add({ kind: 'load', dtype, from: node, at: resolve(at), guard }, operands);
+  }
+
+  private compute(node: Node, index: Index): ValueId {
+    const dtype = computeType(node.dtype);
+    switch (node.op) {
+      case 'buffer':
+        return this.load(node, linearize(index, node.shape));
+      case 'constant':
+        return this.draft.add({ kind: 'constant', dtype, value: node.attrs.value });
+      case 'scalar':
+        return this.draft.add({ kind: 'scalar', dtype, slot: this.context.slotOf(node) });
+      case 'iota':
+        return this.index(linearize(index, node.shape));
+      case 'random':
+        return this.random(node, index);
+      case 'elementwise':
+        return this.elementwise(node, index);
+      case 'detach':
+        return this.visit(node.inputs[0]!, index);
+      case 'reshape':
+        return this.reshape(node, index);
+      case 'permute':
+      case 'expand':
+      case 'slice':
+        return this.visit(node.inputs[0]!, moved(node, index));
+      case 'pad':
+        return this.pad(node, index);
+      case 'gather':
+        return this.gather(node, index);
+      case 'reduce':
+        return this.reduce(node, index);
+      case 'matmul':
+        return this.matmul(node, index);
+      case 'scatterAdd':
+        throw new NeedsMemory(node);
+    }
+  }
+
+  private index(at: Expr): ValueId {
+    return this.draft.add({ kind: 'index', dtype: 'i32', at: resolve(at) });
+  }
+
+  private op(
+    op: NodeOf<'elementwise'>['attrs']['name'],
+    dtype: ScalarType,
+    args: ValueId[],
+  ): ValueId {
+    return this.draft.add({ kind: 'op', op, dtype, args }, args);
+  }
+
+  private elementwise(node: NodeOf<'elementwise'>, index: Index): ValueId {
+    const args = node.inputs.map((x) => this.visit(x, index));
+    const same =
+      node.attrs.name === 'cast' && computeType(node.inputs[0]!.dtype) === computeType(node.dtype);
+    // f16 ↔ f32 is a matter of storage: the value rounds when it is stored.
+    if (same) return args[0]!;
+    return this.op(node.attrs.name, computeType(node.dtype), args);
+  }
+
+  private random(node: NodeOf<'random'>, index: Index): ValueId {
+    const [k0, k1] = node.inputs.map((x) => this.visit(x, [])) as [ValueId, ValueId];
+    const counter = resolve(linearize(index, node.shape));
+    return this.draft.add({ kind: 'random', dtype: 'f32', counter, key: [k0, k1] }, [k0, k1]);
+  }
+
+  private reshape(node: NodeOf<'reshape'>, index: Index): ValueId {
+    const input = node.inputs[0]!;
+    const linear = linearize(index, node.shape);
+    if (this.context.hasMemory(input) && !this.context.members.has(input))
+      return this.load(input, linear);
+    const inner = delinearize(linear, input.shape);
+    if (!inner) throw new NeedsMemory(input);
+    return this.visit(input, inner);
+  }
+
+  /** where(inside, x[index − before], value); x is only read inside. */
+  private pad(node: NodeOf<'pad'>, index: Index): ValueId {
+    const input = node.inputs[0]!;
+    const outer = this.guard;
+    let inside = outer;
+    input.shape.forEach((size, axis) => {
+      const before = node.attrs.before[axis]!;
+      if (before > 0) inside = this.both(inside, this.within(constantExpr(before), index[axis]!));
+      if (node.attrs.after[axis]! > 0)
+        inside = this.both(inside, this.within(index[axis]!, constantExpr(before + size - 1)));
+    });
+    this.guard = inside;
+    const shifted = index.map((expr, axis) =>
+      addScaled(expr, constantExpr(node.attrs.before[axis]!), -1),
+    );
+    const value = this.visit(input, shifted);
+    this.guard = outer;
+    const dtype = computeType(node.dtype);
+    const filler = this.draft.add({ kind: 'constant', dtype, value: node.attrs.value });
+    return this.op('where', dtype, [inside!, value, filler]);
+  }
+
+  private within(low: Expr, high: Expr): ValueId {
+    return this.op('le', 'bool', [this.integer(low), this.integer(high)]);
+  }
+
+  private integer(expr: Expr): ValueId {
+    if (expr.terms.size > 0) return this.index(expr);
+    return this.draft.add({ kind: 'constant', dtype: 'i32', value: expr.offset });
+  }
+
+  private both(a: ValueId | undefined, b: ValueId): ValueId {
+    return a === undefined ? b : this.op('and', 'bool', [a, b]);
+  }
+
+  private gather(node: NodeOf<'gather'>, index: Index): ValueId {
+    const [table, indices] = node.inputs as readonly [Node, Node];
+    if (
+      table.op !== 'buffer' &&
+      (!this.context.hasMemory(table) || this.context.members.has(table))
+    )
+      throw new NeedsMemory(table);
+    const rank = indices.shape.length;
+    const row = this.visit(indices, index.slice(0, rank));
+    const [stride] = contiguousStrides(table.shape) as [number];
+    const at = resolve(linearize([constantExpr(0), ...index.slice(rank)], table.shape));
+    const dtype = computeType(table.dtype);
+    const rows = table.shape[0]!;
+    const guard = this.guard;
+    const operands = guard === undefined ? [row] : [row, guard];
+    return this.draft.add(
+      { kind: 'gather', dtype, from: table, at, index: row, stride, rows, guard },
+      operands,
+    );
+  }
+
+  private matmul(node: Node, index: Index): ValueId {
+    const here = linearize(index, node.shape);
+    const loop = linearize(this.loopIndex(), node.shape);
+    if (this.product !== node || keyOf(here) !== keyOf(loop)) throw new NeedsMemory(node);
+    return this.draft.add({ kind: 'product', dtype: 'f32' });
+  }
+
+  private reduce(node: NodeOf<'reduce'>, index: Index): ValueId {
+    const input = node.inputs[0]!;
+    const dims = node.attrs.axes.map((axis) => input.shape[axis]!);
+    const reduced = this.rowIndex(node, index, dims);
+    let kept = 0;
+    let gone = 0;
+    const full = input.shape.map((_, axis) =>
+      node.attrs.axes.includes(axis) ? reduced[gone++]! : index[kept++]!,
+    );
+    const body = this.visit(input, full);
+    return this.draft.accumulate(node.attrs.name, computeType(node.dtype), body);
+  }
+
+  /** Index along the reduced axes as the row runs; opens the row on the first reduction. */
+  private rowIndex(node: Node, index: Index, dims: readonly number[]): Expr[] {
+    if (this.product) throw new NeedsMemory(node);
+    const used = new Set(index.flatMap((expr) => [...resolve(expr).terms.keys()]));
+    this.row ??= this.openRow(node, used, dims);
+    const row = this.row.flatMap(leaves);
+    const size = row.reduce((n, axis) => n * axis.size, 1);
+    if (row.some((axis) => used.has(axis)) || size !== sizeOf(dims)) throw new NeedsMemory(node);
+    const linear = linearize(
+      row.map(axisExpr),
+      row.map((axis) => axis.size),
+    );
+    const result = delinearize(linear, dims);
+    if (!result) throw new NeedsMemory(node);
+    return result;
+  }
+
+  /** The row is what is left of the loop, or new axes when the loop runs over results only. */
+  private openRow(node: Node, used: ReadonlySet<Axis>, dims: readonly number[]): Axis[] {
+    const loop = this.axes.flatMap(leaves);
+    const rest = loop.filter((axis) => !used.has(axis));
+    if (rest.length === 0) return dims.map((size) => new Axis(size));
+    const length = rest.reduce((n, axis) => n * axis.size, 1);
+    const rows = loop.reduce((n, axis) => n * axis.size, 1) / length;
+    const lonely = rows < MIN_FUSED_ROWS && length > SHORT_ROW;
+    if (length !== sizeOf(dims) || length > MAX_FUSED_ROW || lonely) throw new NeedsMemory(node);
+    return rest;
+  }
+}
+
+/** The input's index for a movement op other than reshape. */
+export function moved(
+  node: Extract<Node, { op: 'permute' | 'expand' | 'slice' }>,
+  index: Index,
+): Expr[] {
+  if (node.op === 'permute') {
+    const result = new Array<Expr>(index.length);
+    node.attrs.order.forEach((from, axis) => (result[from] = index[axis]!));
+    return result;
+  }
+  if (node.op === 'expand')
+    return index.map((expr, axis) => (node.inputs[0]!.shape[axis] === 1 ? constantExpr(0) : expr));
+  return index.map((expr, axis) =>
+    addScaled(expr, constantExpr(node.attrs.ranges[axis]!.start), 1),
+  );
+}
+
+/** The index of `node`'s result at which its input's element `index` stands, for movement ops that keep all elements. */
+export function movedForward(node: Node, index: Index): Expr[] | undefined {
+  if (node.op === 'permute') return node.attrs.order.map((from) => index[from]!);
+  if (node.op === 'reshape')
+    return delinearize(linearize(index, node.inputs[0]!.shape), node.shape);
+  return node.op === 'elementwise' || node.op === 'detach' ? [...index] : undefined;
+}

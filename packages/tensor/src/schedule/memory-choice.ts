@@ -1,0 +1,119 @@
+/**
+ * @file Which nodes get memory to begin with: results, products and what several kernels would otherwise
+ * compute again at a cost. Everything else is computed where it is used.
+ */
+import type { Graph } from '../graph/graph.ts';
+import { nodeSize, type Node } from '../graph/node.ts';
+
+/** Elementwise ops that cost about as much as a load. */
+const COSTLY = new Set([
+  'exp',
+  'log',
+  'sin',
+  'cos',
+  'tanh',
+  'erf',
+  'pow',
+  'sqrt',
+  'rsqrt',
+  'div',
+  'reciprocal',
+]);
+/** Recomputing up to this many simple ops beats a trip through memory. */
+const CHEAP = 4;
+
+interface Cost {
+  readonly ops: number;
+  /** Full-size loads. */
+  readonly loads: number;
+  /** Contains a product or scatter, which nobody computes twice. */
+  readonly heavy: boolean;
+}
+
+const FREE: Cost = { ops: 0, loads: 0, heavy: false };
+
+function costOf(node: Node, known: ReadonlyMap<Node, Cost>): Cost {
+  const inputs = node.inputs.map((x) => known.get(x)!);
+  switch (node.op) {
+    case 'buffer':
+    case 'reduce':
+      return { ops: 0, loads: 1, heavy: false };
+    case 'constant':
+    case 'scalar':
+    case 'iota':
+      return FREE;
+    case 'random':
+      return { ops: CHEAP, loads: 0, heavy: false };
+    case 'matmul':
+    case 'scatterAdd':
+      return { ops: 0, loads: 1, heavy: true };
+    case 'expand':
+      return { ...inputs[0]!, loads: 0 };
+    case 'gather':
+      return { ops: 2, loads: 2, heavy: false };
+    case 'elementwise':
+      return sum(inputs, COSTLY.has(node.attrs.name) ? CHEAP : 1);
+    default:
+      return sum(inputs, 0);
+  }
+}
+
+function sum(costs: readonly Cost[], ops: number): Cost {
+  return {
+    ops: costs.reduce((n, c) => n + c.ops, ops),
+    loads: costs.reduce((n, c) => n + c.loads, 0),
+    heavy: costs.some((c) => c.heavy),
+  };
+}
+
+/** The consumers of each node of a graph. */
+export function consumersOf(graph: Graph): Map<Node, Set<Node>> {
+  const consumers = new Map<Node, Set<Node>>(graph.nodes.map((node) => [node, new Set()]));
+  for (const node of graph.nodes) for (const input of node.inputs) consumers.get(input)!.add(node);
+  return consumers;
+}
+
+/** Nodes with memory that use `node`, directly or through nodes without. */
+export function rootsOf(
+  node: Node,
+  consumers: ReadonlyMap<Node, ReadonlySet<Node>>,
+  memory: ReadonlySet<Node>,
+  known: Map<Node, Set<Node>>,
+): Set<Node> {
+  const cached = known.get(node);
+  if (cached) return cached;
+  const roots = new Set<Node>();
+  for (const user of consumers.get(node)!) {
+    if (memory.has(user)) roots.add(user);
+    else for (const root of rootsOf(user, consumers, memory, known)) roots.add(root);
+  }
+  known.set(node, roots);
+  return roots;
+}
+
+/** The first choice of nodes with memory; lowering may add more. Leaves over memory are not listed. */
+export function chooseMemory(
+  graph: Graph,
+  consumers: ReadonlyMap<Node, ReadonlySet<Node>>,
+): Set<Node> {
+  const costs = new Map<Node, Cost>();
+  for (const node of graph.nodes) costs.set(node, costOf(node, costs));
+  const outputs = new Set(graph.outputs.map((output) => output.node));
+  const memory = new Set<Node>();
+  const known = new Map<Node, Set<Node>>();
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i]!;
+    if (node.op === 'buffer' || nodeSize(node) === 0) continue;
+    const users = consumers.get(node)!.size;
+    const roots = rootsOf(node, consumers, memory, known).size;
+    if (outputs.has(node) || wantsMemory(node, costs.get(node)!, users, roots)) memory.add(node);
+  }
+  return memory;
+}
+
+function wantsMemory(node: Node, cost: Cost, users: number, roots: number): boolean {
+  if (node.op === 'matmul' || node.op === 'scatterAdd') return true;
+  if (node.op !== 'elementwise' && node.op !== 'gather') return false;
+  if (roots > 1) return cost.heavy || cost.loads > 1 || cost.ops > CHEAP;
+  return users > 1 && cost.heavy;
+}

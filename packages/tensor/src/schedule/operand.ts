@@ -1,0 +1,69 @@
+/** @file Where a matmul finds its operands: strides straight into memory, through any movement ops. */
+import type { Node } from '../graph/node.ts';
+import { Axis, axisExpr, delinearize, linearize, resolve, type Expr } from './affine.ts';
+import { moved, NeedsMemory } from './lower.ts';
+
+/** Memory and strides of an operand; strides run over [...batch, row, column]. */
+export interface Strided {
+  readonly node: Node;
+  readonly offset: number;
+  readonly strides: readonly number[];
+}
+
+/**
+ * Strides of `node` over the axes of its shape. Throws NeedsMemory with the node that must be computed (or
+ * copied) first when there are none.
+ */
+export function stridedOperand(node: Node, hasMemory: (node: Node) => boolean): Strided {
+  const axes = node.shape.map((size) => new Axis(size));
+  const found = address(node, axes.map(axisExpr), hasMemory);
+  const { offset } = resolve(found.at);
+  const strides = axes.map((axis) => strideOf(axis, found.at));
+  if (strides.some((s) => s === undefined)) throw new NeedsMemory(node);
+  return { node: found.node, offset, strides: strides as number[] };
+}
+
+/** One stride for an axis whose parts may have been addressed apart; undefined when they do not line up. */
+function strideOf(axis: Axis, at: Expr): number | undefined {
+  if (!axis.parts) return axis.size === 1 ? 0 : (resolve(at).terms.get(axis) ?? 0);
+  const [outer, inner] = axis.parts;
+  const high = strideOf(outer, at);
+  const low = strideOf(inner, at);
+  if (high === undefined || low === undefined) return undefined;
+  if (outer.size === 1) return low;
+  if (inner.size === 1) return high;
+  return high === low * inner.size ? low : undefined;
+}
+
+function address(
+  node: Node,
+  index: readonly Expr[],
+  hasMemory: (node: Node) => boolean,
+): { node: Node; at: Expr } {
+  if (hasMemory(node)) return { node, at: linearize(index, node.shape) };
+  switch (node.op) {
+    case 'permute':
+    case 'expand':
+    case 'slice':
+      return address(node.inputs[0]!, moved(node, index), hasMemory);
+    case 'detach':
+      return address(node.inputs[0]!, index, hasMemory);
+    case 'reshape':
+      return reshaped(node, node.inputs[0]!, index, hasMemory);
+    default:
+      throw new NeedsMemory(node);
+  }
+}
+
+function reshaped(
+  node: Node,
+  input: Node,
+  index: readonly Expr[],
+  hasMemory: (node: Node) => boolean,
+): { node: Node; at: Expr } {
+  const linear = linearize(index, node.shape);
+  if (hasMemory(input)) return { node: input, at: linear };
+  const inner = delinearize(linear, input.shape);
+  if (!inner) throw new NeedsMemory(input);
+  return address(input, inner, hasMemory);
+}
