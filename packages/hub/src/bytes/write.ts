@@ -4,8 +4,6 @@
  */
 import { fileError, nodeFs } from './node.ts';
 
-let counter = 0;
-
 /** One file to write: its path and its bytes in order. */
 export interface FileContent {
   readonly path: string;
@@ -20,14 +18,15 @@ export async function writeFiles(files: readonly FileContent[]): Promise<void> {
   const staged: { temporary: string; path: string }[] = [];
   try {
     for (const file of files) {
-      const temporary = `${file.path}.${process.pid}-${++counter}.tmp`;
+      const temporary = `${file.path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
       staged.push({ temporary, path: file.path });
       await writeChunks(temporary, file);
     }
     for (const { temporary, path } of staged) await rename(temporary, path);
   } catch (error) {
     const fs = await nodeFs();
-    await Promise.all(staged.map(({ temporary }) => fs.rm(temporary, { force: true })));
+    // Whatever cannot be removed was never made; the first failure is the one to tell.
+    await Promise.allSettled(staged.map(({ temporary }) => fs.rm(temporary, { force: true })));
     throw error;
   }
 }

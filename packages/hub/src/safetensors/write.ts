@@ -1,10 +1,10 @@
 /**
  * @file Writing safetensors. Files equal those of the format's own writer byte for byte: wide types first
- * and names sorted within a width (so that every tensor is aligned), header padded with spaces to 8 bytes.
+ * and names sorted within a type (so that every tensor is aligned), header padded with spaces to 8 bytes.
  */
 import { InputError } from '@camada/tensor';
 import { writeFile } from '../bytes/write.ts';
-import { encodeStored, STORED_BITS, storedName, type TensorData } from './types.ts';
+import { encodeStored, storedName, type TensorData } from './types.ts';
 
 /** Tensors to write: a map, pairs, or an object. */
 export type TensorEntries =
@@ -51,15 +51,18 @@ export function encodeTensors(entries: TensorEntries): EncodedTensor[] {
     seen.add(name);
     return encodeTensor(name, tensor);
   });
-  return encoded.sort((a, b) => width(b) - width(a) || compare(a.name, b.name));
+  return encoded.sort((a, b) => rank(a) - rank(b) || compare(a.name, b.name));
 }
 
 function isIterable(entries: TensorEntries): entries is Iterable<readonly [string, TensorData]> {
   return Symbol.iterator in entries;
 }
 
-function width({ stored }: EncodedTensor): number {
-  return STORED_BITS.get(stored) ?? 0;
+/** Types in the order of the format's own writer. */
+const ORDER: readonly string[] = ['F32', 'U32', 'I32', 'BF16', 'F16', 'BOOL'];
+
+function rank({ stored }: EncodedTensor): number {
+  return ORDER.indexOf(stored);
 }
 
 function compare(a: string, b: string): number {

@@ -85,8 +85,8 @@ export interface TokenizerFiles {
 /** Makes a tokenizer from its records. Throws `InputError` where `file` is damaged or not supported. */
 export function createTokenizer(files: TokenizerFiles, file = 'tokenizer.json'): Tokenizer {
   const config = files.config ?? {};
-  const library = openLibrary(files.tokenizer, config, file);
   const template = readTemplate(files.tokenizer['post_processor'], file);
+  const library = openLibrary(files.tokenizer, config, file);
   const vocabularySize = largestId(library) + 1;
   const special = findSpecialIds([config, files.specialTokensMap ?? {}], (token) =>
     library.token_to_id(token),
@@ -112,7 +112,7 @@ export function createTokenizer(files: TokenizerFiles, file = 'tokenizer.json'):
 
 function openLibrary(tokenizer: JsonRecord, config: JsonRecord, file: string): Library {
   try {
-    return new LibraryTokenizer({ added_tokens: [], ...tokenizer }, config);
+    return new LibraryTokenizer({ added_tokens: [], ...tokenizer, post_processor: null }, config);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new InputError(
