@@ -71,7 +71,7 @@ describe('elementwise gradients', () => {
       const floats = x.filter((t) => t.dtype === 'f32');
       const y = APPLY[name](x as [Tensor, Tensor, Tensor]);
       const first = grad(y.mul(y).sum(), floats); // y² has curvature even where the op is linear
-      return first.reduce((sum, g) => sum.add(g.sin()));
+      return first.reduce((sum, g) => sum.add(g));
     };
     await gradcheck(f, operands(name), { name: `${name}, twice`, tolerance: 1e-5 });
   });

@@ -3,6 +3,7 @@ import { tensor } from '@camada/tensor';
 import type { Shape, Tensor } from '@camada/tensor';
 import { describe, expect, it } from 'vitest';
 import { grad } from '../src/index.ts';
+import './helpers.ts';
 
 /** PyTorch's values and gradients for Σ upstream·op(inputs); written by tools/oracle. */
 interface Golden {

@@ -1,6 +1,8 @@
-/** @file Shared by the tests: reproducible inputs and counting of nodes. */
-import { tensor } from '@camada/tensor';
+/** @file Shared by the tests, which run on the f64 reference device: inputs and counting of nodes. */
+import { openDevice, tensor, useDevice } from '@camada/tensor';
 import type { Node, OpName, Shape, Tensor } from '@camada/tensor';
+
+useDevice(await openDevice('reference'));
 
 /** Numbers in [low, high), from a fixed linear congruential sequence. */
 export function numbers(count: number, low = -1, high = 1, seed = 1): Float64Array {
