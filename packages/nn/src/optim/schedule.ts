@@ -41,10 +41,10 @@ export function schedule(name: ScheduleName, options: ScheduleOptions): Schedule
     if (step < warmupSteps) return step / Math.max(1, warmupSteps);
     if (name === 'constant_with_warmup') return 1;
     const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
-    return name === 'linear' ? Math.max(0, 1 - progress) : halfCosine(progress);
+    return name === 'linear' ? Math.max(0, 1 - progress) : halfCosine(Math.min(1, progress));
   };
 }
 
 function halfCosine(progress: number): number {
-  return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
+  return 0.5 * (1 + Math.cos(Math.PI * progress));
 }

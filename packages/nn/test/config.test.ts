@@ -1,0 +1,142 @@
+/** @file Configurations and checkpoints of unknown content: what is read, and what is refused in which words. */
+import { InputError } from '@camada/tensor';
+import {
+  BertModel,
+  LlamaForCausalLM,
+  emptyModel,
+  loadWeights,
+  modelFromConfig,
+  namedParameters,
+  parseBertConfig,
+  parseLlamaConfig,
+  type WeightFile,
+} from '@camada/nn';
+import { describe, expect, it } from 'vitest';
+import { goldenJson, goldenTensors } from './support.ts';
+
+const bert = goldenJson<Record<string, unknown>>('bert-classifier/config.json');
+const llama = goldenJson<Record<string, unknown>>('llama-untied/config.json');
+
+/** The checkpoint of the tiny BERT under other names; undefined leaves one out. */
+function renamed(rename: (name: string) => string | undefined): WeightFile {
+  const file = goldenTensors('bert-classifier/model.safetensors');
+  const names = new Map(
+    file.names.flatMap((name) => {
+      const other = rename(name);
+      return other === undefined ? [] : [[other, name] as const];
+    }),
+  );
+  return { names: [...names.keys()], read: (name) => file.read(names.get(name)!) };
+}
+
+describe('configurations', () => {
+  it('reads the defaults of Transformers for optional fields', () => {
+    const { hidden_act: _act, layer_norm_eps: _eps, id2label: _labels, ...rest } = bert;
+    const config = parseBertConfig(rest);
+    expect(config.hidden_act).toBe('gelu');
+    expect(config.layer_norm_eps).toBe(1e-12);
+    expect(config.id2label).toEqual({ 0: 'LABEL_0', 1: 'LABEL_1' });
+  });
+
+  it('reads the base of the rotary embedding where Transformers 5 writes it', () => {
+    const config = parseLlamaConfig(goldenJson('llama-config-transformers5.json'));
+    expect(config.rope_theta).toBe(10000);
+    expect(config.eos_token_id).toEqual([2]);
+  });
+
+  it.each([
+    ['vocab_size', undefined, /'vocab_size' is missing/],
+    ['hidden_size', '32', /'hidden_size' is "32"; it must be a whole number/],
+    ['num_attention_heads', 5, /hidden_size 32 is not a multiple of num_attention_heads 5/],
+    ['hidden_dropout_prob', 1, /'hidden_dropout_prob' is 1; it must be a number in \[0, 1\)/],
+    ['position_embedding_type', 'relative_key', /"relative_key" is not supported, only "absolute"/],
+    ['pad_token_id', 97, /pad_token_id 97 is not below vocab_size 97/],
+  ])('refuses a BERT with %s = %s', (key, value, message) => {
+    const parse = (): unknown => parseBertConfig({ ...bert, [key]: value });
+    expect(parse).toThrow(InputError);
+    expect(parse).toThrow(message);
+  });
+
+  it('refuses a scaled rotary embedding and heads that do not divide', () => {
+    const scaled = { ...llama, rope_scaling: { rope_type: 'llama3', factor: 8 } };
+    expect(() => parseLlamaConfig(scaled)).toThrow(/"llama3" is not supported/);
+    expect(() => parseLlamaConfig({ ...llama, num_key_value_heads: 3 })).toThrow(/not a multiple/);
+  });
+
+  it('refuses an unknown architecture or activation and lists what there is', () => {
+    const unknown = { ...bert, model_type: 't5', architectures: ['T5Model'] };
+    expect(() => modelFromConfig(unknown, 'features')).toThrow(
+      /"t5".*supported model_types are bert, llama/,
+    );
+    expect(() => modelFromConfig(llama, 'classification')).toThrow(/supported are causal-lm/);
+    expect(() => modelFromConfig({ ...bert, hidden_act: 'mish' }, 'features')).toThrow(
+      /'mish'.*gelu/,
+    );
+    expect(() => modelFromConfig([], 'features')).toThrow(InputError);
+  });
+
+  it('chooses the family by model_type, or by the class name where that is absent', () => {
+    expect(modelFromConfig(bert, 'features')).toBeInstanceOf(BertModel);
+    const { model_type: _, ...rest } = llama;
+    expect(modelFromConfig(rest, 'causal-lm')).toBeInstanceOf(LlamaForCausalLM);
+  });
+
+  it('names the layers by their full path', () => {
+    expect(modelFromConfig(bert, 'classification').layers[2]).toEqual({
+      index: 2,
+      name: 'bert.encoder.layer.2',
+    });
+    expect(modelFromConfig(llama, 'causal-lm').layers[1]).toEqual({
+      index: 1,
+      name: 'model.layers.1',
+    });
+  });
+});
+
+describe('checkpoints', () => {
+  it('load without the prefix and report the fresh head and the unused arrays', async () => {
+    const model = emptyModel(bert, 'classification', { numLabels: 2 });
+    const file = renamed((name) => (name.startsWith('bert.') ? name.slice(5) : undefined));
+    const extra: WeightFile = {
+      names: [...file.names, 'embeddings.position_ids'],
+      read: file.read,
+    };
+    const report = await loadWeights(model, extra, { seed: 3 });
+    expect(report.initialized).toEqual(['classifier.weight', 'classifier.bias']);
+    expect(report.unused).toEqual(['embeddings.position_ids']);
+    const fresh = (await namedParameters(model).get('classifier.weight')!.data()).slice();
+    expect(fresh.length).toBe(64);
+    expect(Math.hypot(...fresh) / 8).toBeGreaterThan(0.01);
+    expect(Math.hypot(...fresh) / 8).toBeLessThan(0.03);
+    const again = emptyModel(bert, 'classification', { numLabels: 2 });
+    await loadWeights(again, file, { seed: 3 });
+    expect(await namedParameters(again).get('classifier.weight')!.data()).toEqual(fresh);
+  });
+
+  it("load TensorFlow's names of LayerNorm", async () => {
+    const file = renamed((name) =>
+      name
+        .replace(/LayerNorm\.weight$/, 'LayerNorm.gamma')
+        .replace(/LayerNorm\.bias$/, 'LayerNorm.beta'),
+    );
+    const report = await loadWeights(emptyModel(bert, 'classification'), file);
+    expect(report.initialized).toEqual([]);
+    expect(report.unused).toEqual([]);
+  });
+
+  it('that lack part of the encoder are refused', async () => {
+    const file = renamed((name) => (name.includes('layer.1.output') ? undefined : name));
+    await expect(loadWeights(emptyModel(bert, 'classification'), file)).rejects.toThrow(
+      /lacks 'bert.encoder.layer.1.output.dense.weight'.* and 1 more/,
+    );
+  });
+
+  it('of other sizes are refused by name and shape', async () => {
+    const model = emptyModel({ ...bert, vocab_size: 98 }, 'classification');
+    await expect(
+      loadWeights(model, goldenTensors('bert-classifier/model.safetensors')),
+    ).rejects.toThrow(
+      /'bert.embeddings.word_embeddings.weight' is \[97, 32\] in the file, the model needs \[98, 32\]/,
+    );
+  });
+});

@@ -1,0 +1,88 @@
+/** @file What the tests of this package share: devices, golden files, comparisons. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import {
+  openDevice,
+  tensor,
+  useDevice,
+  type BackendName,
+  type Device,
+  type Shape,
+  type Tensor,
+} from '@camada/tensor';
+import { expect } from 'vitest';
+import type { WeightEntry, WeightFile } from '@camada/nn';
+
+/** Devices that goldens are checked on. */
+export const DEVICES: readonly BackendName[] = ['reference', 'wasm'];
+
+const opened = new Map<BackendName, Promise<Device>>();
+
+/** Makes the device current; opened once a file. */
+export async function on(name: BackendName): Promise<Device> {
+  const known = opened.get(name) ?? openDevice(name);
+  opened.set(name, known);
+  const device = await known;
+  useDevice(device);
+  return device;
+}
+
+/** Bytes of a golden file. */
+function bytes(path: string): Uint8Array {
+  // A copy: slices of a Buffer share its memory.
+  return new Uint8Array(readFileSync(fileURLToPath(new URL(`golden/${path}`, import.meta.url))));
+}
+
+/** A golden JSON file. The caller says what is in it. */
+export function goldenJson<T>(path: string): T {
+  return JSON.parse(new TextDecoder().decode(bytes(path))) as T;
+}
+
+interface Header {
+  readonly dtype: 'F32' | 'I32';
+  readonly shape: Shape;
+  readonly data_offsets: readonly [number, number];
+}
+
+/** A golden safetensors file (trusted: no checks; the real reader is in @camada/hub). */
+export function goldenTensors(path: string): WeightFile & { read(name: string): WeightEntry } {
+  const file = bytes(path);
+  const headerLength = new DataView(file.buffer, file.byteOffset).getUint32(0, true);
+  const text = new TextDecoder().decode(file.subarray(8, 8 + headerLength));
+  const { __metadata__: _, ...headers } = JSON.parse(text) as Record<string, Header>;
+  const read = (name: string): WeightEntry => {
+    const {
+      dtype,
+      shape,
+      data_offsets: [start, end],
+    } = headers[name]!;
+    const raw = file.slice(8 + headerLength + start, 8 + headerLength + end).buffer;
+    return dtype === 'F32'
+      ? { dtype: 'f32', shape, data: new Float32Array(raw) }
+      : { dtype: 'i32', shape, data: new Int32Array(raw) };
+  };
+  return { names: Object.keys(headers), read };
+}
+
+/** A leaf tensor of a stored array. */
+export function leaf({ data, shape, dtype }: WeightEntry): Tensor {
+  return tensor(data, shape, dtype);
+}
+
+/** Largest |a − b|; NaN anywhere gives NaN. */
+export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  let worst = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs(a[i]! - b[i]!);
+    if (!(difference <= worst)) worst = difference;
+  }
+  return worst;
+}
+
+/** Largest |a − b| over the largest |b|, the measure of gradients. */
+export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let scale = 0;
+  for (let i = 0; i < b.length; i++) scale = Math.max(scale, Math.abs(b[i]!));
+  return maxDifference(a, b) / (scale + 1e-12);
+}
