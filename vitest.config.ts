@@ -16,6 +16,7 @@ export default defineConfig({
     exclude: ['**/test/browser/**', '**/node_modules/**'],
     pool: 'forks',
     execArgv: ['--expose-gc'],
+    env: { CAMADA_WEBGPU_ADAPTER: process.env['CAMADA_WEBGPU_ADAPTER'] ?? 'swiftshader' },
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,

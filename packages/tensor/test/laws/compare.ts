@@ -1,4 +1,5 @@
 /** @file Equality within a tolerance, with a message that says where and by how much. */
+import { showShape } from '@camada/tensor';
 import { compute, type DeviceName, type HostInput, type Law, type Result } from './devices.ts';
 
 /**
@@ -7,14 +8,14 @@ import { compute, type DeviceName, type HostInput, type Law, type Result } from 
  */
 export function difference(expected: Result, got: Result, tolerance: number): string | undefined {
   if (expected.shape.join() !== got.shape.join())
-    return `shape [${got.shape}], expected [${expected.shape}]`;
+    return `shape ${showShape(got.shape)}, expected ${showShape(expected.shape)}`;
   if (expected.dtype !== got.dtype) return `dtype ${got.dtype}, expected ${expected.dtype}`;
   if (expected.data.length !== got.data.length)
     return `${got.data.length} elements, expected ${expected.data.length}`;
   for (let i = 0; i < expected.data.length; i++) {
     const [x, y] = [expected.data[i]!, got.data[i]!];
     if (!close(x, y, tolerance))
-      return `element ${i} of [${got.shape}]: got ${y}, expected ${x} (tolerance ${tolerance})`;
+      return `element ${i} of ${showShape(got.shape)}: got ${y}, expected ${x} (tolerance ${tolerance})`;
   }
   return undefined;
 }

@@ -110,20 +110,21 @@ describe.each(DEVICES)('a loop of 1,000 steps on %s', (device) => {
   test('compiles once, dispatches the same kernels, and holds the same memory', async () => {
     const engine = await on(device);
     const weight = tensor(new Float32Array(32 * 16).fill(0.01), [32, 16]);
+    const target = tensor(new Float32Array(32 * 16).fill(0.5), [32, 16]);
     const moment = zeros([32, 16]);
     const step = async (i: number): Promise<number> => {
       const x = tensor(
         Float32Array.from({ length: 64 * 32 }, (_, j) => Math.sin(i + j)),
         [64, 32],
       );
-      const error = x.matmul(weight).sub(1); // [64, 16]
+      const error = x.matmul(weight.sub(target)); // [64, 16]
       const gradient = x
         .transpose()
         .matmul(error)
         .mul(1 / 64); // [32, 16]
       const nextMoment = moment.mul(0.9).add(gradient);
       moment.assign(nextMoment);
-      weight.assign(weight.sub(nextMoment.mul(scalar(0.01 / (1 + i)))));
+      weight.assign(weight.sub(nextMoment.mul(scalar(0.01 / (1 + i / 500)))));
       const loss = error.square().mean();
       await realize([loss]);
       return loss.item();
@@ -141,6 +142,6 @@ describe.each(DEVICES)('a loop of 1,000 steps on %s', (device) => {
     expect(engine.memory().live).toBeLessThanOrEqual(start.live + 64 * 1024);
     expect(engine.memory().peak).toBeLessThan(32 * 1024 * 1024);
     expect(losses.every(Number.isFinite)).toBe(true);
-    expect(losses.at(-1)).toBeLessThan(losses[0]!);
+    expect(losses.at(-1)).toBeLessThan(0.01 * losses[0]!);
   });
 });

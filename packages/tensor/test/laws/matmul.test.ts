@@ -91,6 +91,17 @@ describe.each(DEVICES)('matmul on %s', (device) => {
     await fc.assert(law, runs(10));
   });
 
+  test('with computed operands of the same size as the result', async () => {
+    for (const n of [1, 4, 16]) {
+      const law = ([x, y]: Tensor[]): Tensor[] => {
+        const left = x!.tanh();
+        const product = left.matmul(y!.add(1).transpose()).mul(0.1);
+        return [product, product.add(left).gelu(), left.mul(2)];
+      };
+      await agree(device, law, [values([n, n], 1), values([n, n], 2)], 1e-5);
+    }
+  });
+
   test('batch broadcasting', async () => {
     const pairs = [
       [

@@ -70,7 +70,7 @@ const STEPS: Record<string, Step> = {
   'rows by index': (x, _pool, next) => {
     const at = x
       .reshape([-1])
-      .slice(0, 0, 1 + below(next, 3))
+      .slice(0, 0, Math.min(x.size, 1 + below(next, 3)))
       .mul(2)
       .floor()
       .cast('i32');
