@@ -99,7 +99,7 @@ describe('checkpoints', () => {
     const file = renamed((name) => (name.startsWith('bert.') ? name.slice(5) : undefined));
     const extra: WeightFile = {
       names: [...file.names, 'embeddings.position_ids'],
-      read: file.read,
+      read: (name) => file.read(name),
     };
     const report = await loadWeights(model, extra, { seed: 3 });
     expect(report.initialized).toEqual(['classifier.weight', 'classifier.bias']);

@@ -11,7 +11,7 @@ import {
   type Tensor,
 } from '@camada/tensor';
 import { expect } from 'vitest';
-import type { WeightEntry, WeightFile } from '@camada/nn';
+import type { WeightEntry } from '@camada/nn';
 
 /** Devices that goldens are checked on. */
 export const DEVICES: readonly BackendName[] = ['reference', 'wasm'];
@@ -27,25 +27,37 @@ export async function on(name: BackendName): Promise<Device> {
   return device;
 }
 
-/** Bytes of a golden file. */
+/** Bytes of a file; a copy, since slices of a Buffer share its memory. */
 function bytes(path: string): Uint8Array {
-  // A copy: slices of a Buffer share its memory.
-  return new Uint8Array(readFileSync(fileURLToPath(new URL(`golden/${path}`, import.meta.url))));
+  return new Uint8Array(readFileSync(path));
 }
 
 /** A golden JSON file. The caller says what is in it. */
 export function goldenJson<T>(path: string): T {
-  return JSON.parse(new TextDecoder().decode(bytes(path))) as T;
+  return JSON.parse(
+    readFileSync(fileURLToPath(new URL(`golden/${path}`, import.meta.url)), 'utf8'),
+  ) as T;
 }
 
 interface Header {
-  readonly dtype: 'F32' | 'I32';
+  readonly dtype: 'F32' | 'I32' | 'I64';
   readonly shape: Shape;
   readonly data_offsets: readonly [number, number];
 }
 
-/** A golden safetensors file (trusted: no checks; the real reader is in @camada/hub). */
-export function goldenTensors(path: string): WeightFile & { read(name: string): WeightEntry } {
+/** Arrays by name; fits `WeightFile`. */
+export interface GoldenTensors {
+  readonly names: readonly string[];
+  readonly read: (name: string) => WeightEntry;
+}
+
+/** A golden safetensors file. */
+export function goldenTensors(path: string): GoldenTensors {
+  return safetensors(fileURLToPath(new URL(`golden/${path}`, import.meta.url)));
+}
+
+/** A safetensors file that is trusted: no checks; the real reader is in @camada/hub. */
+export function safetensors(path: string): GoldenTensors {
   const file = bytes(path);
   const headerLength = new DataView(file.buffer, file.byteOffset).getUint32(0, true);
   const text = new TextDecoder().decode(file.subarray(8, 8 + headerLength));
@@ -57,6 +69,7 @@ export function goldenTensors(path: string): WeightFile & { read(name: string): 
       data_offsets: [start, end],
     } = headers[name]!;
     const raw = file.slice(8 + headerLength + start, 8 + headerLength + end).buffer;
+    if (dtype === 'I64') throw new Error('only names of i64 arrays are used');
     return dtype === 'F32'
       ? { dtype: 'f32', shape, data: new Float32Array(raw) }
       : { dtype: 'i32', shape, data: new Int32Array(raw) };

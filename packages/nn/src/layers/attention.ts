@@ -22,7 +22,7 @@ export function mergeHeads(x: Tensor): Tensor {
 }
 
 /**
- * softmax(q·kᵀ/√D + bias)·v. The scale goes onto the queries, the smaller operand.
+ * softmax(q·kᵀ/√D + bias)·v. Scale and bias ride along as the epilogue of the product.
  * @param query [B, H, T, D].
  * @param key [B, H, S, D].
  * @param value [B, H, S, D].
@@ -38,8 +38,8 @@ export function attention(
   dropout: Dropout,
   context: Context,
 ): Tensor {
-  const scaled = query.mul(1 / Math.sqrt(query.shape.at(-1)!));
-  const scores = scaled.matmul(key.transpose()).add(bias); // [B, H, T, S]
+  const scale = 1 / Math.sqrt(query.shape.at(-1)!);
+  const scores = query.matmul(key.transpose()).mul(scale).add(bias); // [B, H, T, S]
   const weights = dropout.call(scores.softmax(-1), context);
   return weights.matmul(value); // [B, H, T, D]
 }
