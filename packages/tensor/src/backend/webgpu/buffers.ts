@@ -1,0 +1,120 @@
+/**
+ * @file Device memory: a pool of blocks by near-exact size. A freed block may be used again at once,
+ * because a queue works in order; destroying waits until the work already submitted is done.
+ */
+import { DeviceError } from '../../errors.ts';
+import type { MemoryUse } from '../backend.ts';
+import { guard, showBytes, type Health } from './health.ts';
+
+/** STORAGE | COPY_SRC | COPY_DST; the global `GPUBufferUsage` does not exist in Node. */
+const STORAGE_USAGE = 0x80 | 0x04 | 0x08;
+/** Blocks are whole vectors of four words, so that any of them may be read as vectors. */
+const GRAIN = 16;
+/** Runs after which an unused block goes back to the system. */
+const IDLE_RUNS = 32;
+
+/** One GPUBuffer of the pool. */
+export interface Block {
+  readonly gpu: GPUBuffer;
+  readonly bytes: number;
+  /** Distinct for each block; names it in keys of caches. */
+  readonly id: number;
+  /** The run after which it was last freed. */
+  freed: number;
+}
+
+/** Size of the block that serves `bytes`: at most 12.5 % larger, so that like sizes share blocks. */
+export function blockSize(bytes: number): number {
+  const needed = Math.max(GRAIN, Math.ceil(bytes / GRAIN) * GRAIN);
+  const step = Math.max(GRAIN, 2 ** (Math.floor(Math.log2(needed)) - 3));
+  return Math.ceil(needed / step) * step;
+}
+
+/** Owner of all device memory. */
+export class Pool {
+  readonly #device: GPUDevice;
+  readonly #health: Health;
+  readonly #idle = new Map<number, Block[]>();
+  readonly #limit: number;
+  #held = 0;
+  #pooled = 0;
+  #peak = 0;
+  #count = 0;
+  #runs = 0;
+
+  constructor(device: GPUDevice, health: Health) {
+    this.#device = device;
+    this.#health = health;
+    const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+    this.#limit = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / GRAIN) * GRAIN;
+  }
+
+  /** A block of at least `bytes`. Throws DeviceError above the device's limit. */
+  acquire(bytes: number): Block {
+    const size = Math.min(blockSize(bytes), Math.max(this.#limit, bytes));
+    if (size > this.#limit) throw this.#tooLarge(bytes);
+    const found = this.#idle.get(size)?.pop();
+    if (!found) return this.#create(size);
+    this.#pooled -= size;
+    return found;
+  }
+
+  /** Gives a block back. */
+  release(block: Block): void {
+    block.freed = this.#runs;
+    const list = this.#idle.get(block.bytes);
+    if (list) list.push(block);
+    else this.#idle.set(block.bytes, [block]);
+    this.#pooled += block.bytes;
+  }
+
+  /** Bytes now; `live` is what tensors hold. */
+  memory(): MemoryUse {
+    return { live: this.#held - this.#pooled, pooled: this.#pooled, peak: this.#peak };
+  }
+
+  /** Counts a run and destroys the blocks that none of the last runs needed. */
+  endRun(): void {
+    this.#runs++;
+    if (this.#runs % 8 === 0) this.trim(IDLE_RUNS);
+  }
+
+  /** Destroys pooled blocks that were freed at least `runs` runs ago, once submitted work is done. */
+  trim(runs = 0): void {
+    const old: Block[] = [];
+    for (const [size, list] of this.#idle) {
+      const keep = list.filter((block) => this.#runs - block.freed < runs);
+      old.push(...list.filter((block) => this.#runs - block.freed >= runs));
+      if (keep.length > 0) this.#idle.set(size, keep);
+      else this.#idle.delete(size);
+    }
+    if (old.length > 0) this.#destroyLater(old);
+  }
+
+  #destroyLater(blocks: readonly Block[]): void {
+    const bytes = blocks.reduce((sum, block) => sum + block.bytes, 0);
+    this.#held -= bytes;
+    this.#pooled -= bytes;
+    const destroy = (): void => blocks.forEach((block) => block.gpu.destroy());
+    this.#device.queue.onSubmittedWorkDone().then(destroy, destroy);
+  }
+
+  #create(size: number): Block {
+    const told = (): string =>
+      `webgpu: no memory for a buffer of ${showBytes(size)} with ${showBytes(this.#held)} held; ` +
+      'use a smaller batch, shorter sequences or fewer trained layers';
+    const gpu = guard(this.#device, this.#health, ['out-of-memory', 'validation'], told, () =>
+      this.#device.createBuffer({ size, usage: STORAGE_USAGE }),
+    );
+    this.#held += size;
+    this.#peak = Math.max(this.#peak, this.#held);
+    return { gpu, bytes: size, id: this.#count++, freed: 0 };
+  }
+
+  #tooLarge(bytes: number): DeviceError {
+    return new DeviceError(
+      `webgpu: a buffer of ${showBytes(bytes)} exceeds this device's limit of ${showBytes(this.#limit)} for one ` +
+        'binding; use a smaller batch, split the tensor, or choose the wasm back end with CAMADA_BACKEND=wasm',
+    );
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * @file Dawn, Chromium's WebGPU, in Node: the npm package `webgpu`. Node only.
+ */
+import { DeviceError } from '../../errors.ts';
+import { importHidden } from './host.ts';
+import { isNotAnAddon, useSwiftShader } from './swiftshader.ts';
+
+/** Which driver Dawn shall use. */
+export type DawnDriver = 'system' | 'swiftshader' | 'lavapipe';
+
+/**
+ * What `create()` returned, by driver. Dawn aborts the process when this object is collected while a
+ * device lives, so it is kept for good.
+ */
+const instances = new Map<DawnDriver, GPU>();
+
+/** Dawn's GPU object for a driver. Throws DeviceError when the driver or the package is missing. */
+export async function dawn(driver: DawnDriver): Promise<GPU> {
+  const known = instances.get(driver);
+  if (known) return known;
+  if (driver === 'swiftshader') await useSwiftShader();
+  if (driver === 'lavapipe') await useLavapipe();
+  const { create } = await importDawn();
+  const gpu = create([]);
+  instances.set(driver, gpu);
+  return gpu;
+}
+
+async function importDawn(): Promise<typeof import('webgpu')> {
+  try {
+    return await importHidden<typeof import('webgpu')>('webgpu');
+  } catch (error) {
+    throw new DeviceError(
+      `webgpu: the package webgpu cannot be loaded on ${process.platform} ${process.arch} (${String(error)}); ` +
+        'run npm install, or choose CAMADA_BACKEND=wasm',
+      { cause: error },
+    );
+  }
+}
+
+async function useLavapipe(): Promise<void> {
+  const fs = await importHidden<typeof import('node:fs')>('node:fs');
+  const folder = '/usr/share/vulkan/icd.d';
+  const files = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  const driver = files.find((file) => /^lvp_icd.*\.json$/.test(file));
+  if (!driver)
+    throw new DeviceError(
+      `webgpu: adapter "lavapipe" needs Mesa's Vulkan drivers, 25 or newer, in ${folder}; install mesa-vulkan-drivers`,
+    );
+  process.env['VK_DRIVER_FILES'] = `${folder}/${driver}`;
+  process.env['VK_ICD_FILENAMES'] = `${folder}/${driver}`;
+}
+
+/**
+ * Whether this machine has the library through which Dawn finds GPUs; asked before Dawn starts, which
+ * prints a warning when it is missing. Elsewhere than on Linux the system always has one.
+ */
+export async function hasSystemLoader(): Promise<boolean> {
+  if (process.platform !== 'linux') return true;
+  const os = await importHidden<typeof import('node:os')>('node:os');
+  try {
+    process.dlopen({ exports: {} }, 'libvulkan.so.1', os.constants.dlopen.RTLD_LAZY);
+    return true;
+  } catch (error) {
+    return isNotAnAddon(error);
+  }
+}

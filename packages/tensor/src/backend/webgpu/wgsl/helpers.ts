@@ -1,0 +1,157 @@
+/**
+ * @file Functions that kernels call. Each is added to a shader whose text names it.
+ */
+
+/** Statements of one Philox round apart from the key's advance; see Salmon et al., SC 2011, section 3. */
+const ROUND = `    let p0 = camada_mul_wide(0xD2511F53u, c.x);
+    let p1 = camada_mul_wide(0xCD9E8D57u, c.z);
+    c = vec4<u32>(p1.y ^ c.y ^ k.x, p1.x, p0.y ^ c.w ^ k.y, p0.x);
+    k += vec2<u32>(0x9E3779B9u, 0xBB67AE85u);`;
+
+/** Name, text, and the names of the helpers it calls, callers after callees. */
+const HELPERS: readonly { readonly name: string; readonly text: string }[] = [
+  {
+    name: 'camada_random',
+    // Philox4x32-10; WGSL has no 64-bit product, so it is made of 16-bit halves.
+    text: `fn camada_random(counter: u32, k0: u32, k1: u32) -> f32 {
+  var c = vec4<u32>(counter, 0u, 0u, 0u);
+  var k = vec2<u32>(k0, k1);
+  for (var round = 0; round < 10; round++) {
+${ROUND}
+  }
+  return f32(c.x >> 8u) * 5.9604644775390625e-8f;
+}`,
+  },
+  {
+    name: 'camada_mul_wide',
+    // Low and high word of a 32 by 32 bit product.
+    text: `fn camada_mul_wide(a: u32, b: u32) -> vec2<u32> {
+  let al = a & 0xffffu; let ah = a >> 16u;
+  let bl = b & 0xffffu; let bh = b >> 16u;
+  let low = al * bl;
+  let mid = ah * bl + (low >> 16u);
+  let cross = al * bh + (mid & 0xffffu);
+  return vec2<u32>(a * b, ah * bh + (mid >> 16u) + (cross >> 16u));
+}`,
+  },
+  {
+    name: 'camada_erf',
+    // Maclaurin series below 1 (Abramowitz & Stegun 7.1.5), rational form above (7.1.26, error 1.5e-7).
+    text: `fn camada_erf(x: f32) -> f32 {
+  let a = min(abs(x), 6.0);
+  let s = x * x;
+  let small = x * (1.1283791671f + s * (-0.3761263890f + s * (0.1128379167f + s * (-0.0268661706f
+    + s * (0.0052239776f + s * (-0.0008548327f + s * (0.0001205533f + s * (-0.0000149257f
+    + s * (0.0000016462f + s * -0.0000001637f)))))))));
+  let t = 1.0 / (1.0 + 0.3275911f * a);
+  let tail = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
+  let large = sign(x) * (1.0 - tail * exp(-a * a));
+  return select(large, small, a < 1.0);
+}`,
+  },
+  {
+    name: 'camada_sin',
+    // WGSL only promises an error of 2^-11 within one turn: reduce by multiples of pi first.
+    text: `fn camada_sin(x: f32) -> f32 {
+  let k = round(x * 0.31830988618f);
+  return camada_half_turn(x, k, k);
+}`,
+  },
+  {
+    name: 'camada_cos',
+    text: `fn camada_cos(x: f32) -> f32 {
+  let k = round(x * 0.31830988618f - 0.5);
+  return -camada_half_turn(x, k + 0.5, k);
+}`,
+  },
+  {
+    name: 'camada_half_turn',
+    // (-1)^k sin(x - turns pi): pi in three parts after Cody and Waite, then Taylor's series to x^11.
+    text: `fn camada_half_turn(x: f32, turns: f32, k: f32) -> f32 {
+  let near = ((x - turns * 3.140625f) - turns * 9.67502593994140625e-4f) - turns * 1.509957990978376432e-7f;
+  let r = clamp(near, -2.0, 2.0);
+  let s = r * r;
+  let sine = r + r * s * (-0.16666666667f + s * (0.0083333333333f + s * (-0.00019841269841f
+    + s * (0.0000027557319224f + s * -0.000000025052108385f))));
+  return select(sine, -sine, abs(k - 2.0 * floor(k * 0.5)) > 0.5);
+}`,
+  },
+  {
+    name: 'camada_pow',
+    // WGSL leaves negative bases undefined and may compute 0 * inf for a base of 0.
+    text: `fn camada_pow(x: f32, y: f32) -> f32 {
+  if (x < 0.0) { return camada_nan(); }
+  if (y == 0.0) { return 1.0; }
+  if (x == 0.0) { return select(camada_inf(), 0.0, y > 0.0); }
+  return pow(x, y);
+}`,
+  },
+  {
+    name: 'camada_f16',
+    // The half of a word that holds element \`at\`.
+    text: `fn camada_f16(word: u32, at: i32) -> f32 {
+  return unpack2x16float(word >> (u32(at & 1) * 16u)).x;
+}`,
+  },
+  {
+    name: 'camada_bf16',
+    text: `fn camada_bf16(word: u32, at: i32) -> f32 {
+  return bitcast<f32>((word >> (u32(at & 1) * 16u)) << 16u);
+}`,
+  },
+  {
+    name: 'camada_f16x4',
+    text: `fn camada_f16x4(word: vec2<u32>) -> vec4<f32> {
+  return vec4<f32>(unpack2x16float(word.x), unpack2x16float(word.y));
+}`,
+  },
+  {
+    name: 'camada_bf16x4',
+    text: `fn camada_bf16x4(word: vec2<u32>) -> vec4<f32> {
+  return bitcast<vec4<f32>>(vec4<u32>(word.x << 16u, word.x & 0xffff0000u, word.y << 16u, word.y & 0xffff0000u));
+}`,
+  },
+  {
+    name: 'camada_to_f16',
+    // Nearest, ties to even; overflow to infinity; subnormals through the exact scaling by 2^24.
+    text: `fn camada_to_f16(value: f32) -> u32 {
+  let word = bitcast<u32>(value);
+  let negative = (word >> 16u) & 0x8000u;
+  let size = word & 0x7fffffffu;
+  if (size > 0x7f800000u) { return 0x7e00u; }
+  if (size >= 0x47800000u) { return negative | 0x7c00u; }
+  if (size < 0x38800000u) { return negative | u32(round(bitcast<f32>(size) * 16777216.0)); }
+  return negative | ((size + 0xfffu + ((size >> 13u) & 1u) - 0x38000000u) >> 13u);
+}`,
+  },
+  {
+    name: 'camada_to_bf16',
+    text: `fn camada_to_bf16(value: f32) -> u32 {
+  let word = bitcast<u32>(value);
+  if ((word & 0x7fffffffu) > 0x7f800000u) { return 0x7fc0u; }
+  return (word + 0x7fffu + ((word >> 16u) & 1u)) >> 16u;
+}`,
+  },
+  {
+    name: 'camada_inf',
+    text: `var<private> camada_inf_bits: u32 = 0x7f800000u;
+fn camada_inf() -> f32 { return bitcast<f32>(camada_inf_bits); }`,
+  },
+  {
+    name: 'camada_nan',
+    text: `var<private> camada_nan_bits: u32 = 0x7fc00000u;
+fn camada_nan() -> f32 { return bitcast<f32>(camada_nan_bits); }`,
+  },
+];
+
+/** The helpers that `text` calls, directly or through one another. */
+export function helpersFor(text: string): string {
+  const needed: string[] = [];
+  let seen = text;
+  for (const helper of HELPERS) {
+    if (!seen.includes(`${helper.name}(`)) continue;
+    needed.push(helper.text);
+    seen += helper.text;
+  }
+  return needed.reverse().join('\n');
+}
