@@ -127,8 +127,8 @@ export const ELEMENTWISE = {
     'nonzero',
     2e-6,
   ),
-  sin: unary(FLOAT, Math.sin, (x) => `sin(${x})`, 'small', 2e-5),
-  cos: unary(FLOAT, Math.cos, (x) => `cos(${x})`, 'small', 2e-5),
+  sin: unary(FLOAT, Math.sin, (x) => `camada_sin(${x})`, 'small', 2e-5),
+  cos: unary(FLOAT, Math.cos, (x) => `camada_cos(${x})`, 'small', 2e-5),
   /** Hyperbolic tangent, clamped where it is ±1 in f32 since WGSL's overflows. */
   tanh: unary(FLOAT, Math.tanh, (x) => `tanh(clamp(${x}, -15.0, 15.0))`, 'real', 1e-5),
   /** Error function. */
