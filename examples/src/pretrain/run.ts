@@ -75,7 +75,7 @@ export class PretrainRun {
     let saveAt = this.seconds() + this.options.saveEvery * 60;
     let evaluateAt = this.seconds() + budget / evaluations;
     while (!this.stopped && this.seconds() < budget) {
-      await this.step(budget);
+      await this.step();
       if (this.seconds() >= evaluateAt) {
         await this.log();
         evaluateAt = this.seconds() + budget / evaluations;
@@ -100,17 +100,16 @@ export class PretrainRun {
     await this.log();
   }
 
-  private async step(budget: number): Promise<void> {
+  private async step(): Promise<void> {
     const step = this.stepsMade;
-    const rate = this.options.learningRate * rateFactor(step, this.seconds() / budget);
-    const loss = await this.trainer.step(this.batches.batch(step), rate);
+    const loss = await this.trainer.step(this.batches.batch(step), this.rate());
     if (!Number.isFinite(loss)) throw new Error(`the loss became ${loss} at step ${step}`);
     this.losses.push(loss);
     this.stepsMade = step + 1;
   }
 
   private async end(): Promise<PretrainOutcome> {
-    await this.log();
+    if (this.losses.length > 0) await this.log();
     await this.save();
     return {
       step: this.stepsMade,
@@ -128,8 +127,7 @@ export class PretrainRun {
       step,
       ...(this.losses.length > 0 && { loss: round(mean(this.losses)) }),
       heldOut: round(heldOut),
-      learningRate:
-        this.options.learningRate * rateFactor(step, this.seconds() / (this.options.minutes * 60)),
+      learningRate: Number(this.rate().toPrecision(4)),
       seconds: Math.round(this.seconds()),
       tokens: step * this.options.batch * this.options.sequence,
     };
@@ -144,6 +142,11 @@ export class PretrainRun {
       { step: this.stepsMade, seconds: this.seconds() },
       this.options,
     );
+  }
+
+  private rate(): number {
+    const share = this.seconds() / (this.options.minutes * 60);
+    return this.options.learningRate * rateFactor(this.stepsMade, share);
   }
 
   /** Seconds of training, those before a resume included. */
