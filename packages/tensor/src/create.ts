@@ -3,7 +3,7 @@ import { dtypeOf, isFloat, toBf16, toF16, type DType, type TypedArray } from './
 import { DTypeError, ShapeError } from './errors.ts';
 import * as build from './graph/build.ts';
 import * as composite from './graph/composite.ts';
-import { bufferNode, hostStorage } from './graph/node.ts';
+import { bufferNode, hostStorage, type CustomBackward } from './graph/node.ts';
 import type { RandomKey } from './philox.ts';
 import { normalizeAxis, showShape, sizeOf, type Shape } from './shape.ts';
 import { Tensor, type Operand } from './tensor.ts';
@@ -106,4 +106,25 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
 /** Sums of `updates` [n, C] by i32 `indices` [n] → [rows, C]. */
 export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tensor {
   return Tensor.of(build.scatterAdd(indices.node, updates.node, rows));
+}
+
+/**
+ * `value` with a gradient rule of its own: given `args` (from which `value` was computed), the value and its
+ * gradient, `backward` returns the gradient of each argument, in its shape. What `value` was made from
+ * gets no gradient through it otherwise.
+ */
+export function customGradient(
+  value: Tensor,
+  args: readonly Tensor[],
+  backward: (args: readonly Tensor[], value: Tensor, gradient: Tensor) => readonly Tensor[],
+): Tensor {
+  const rule: CustomBackward = (nodes, y, dy) =>
+    backward(nodes.map(Tensor.of), Tensor.of(y), Tensor.of(dy)).map((x) => x.node);
+  return Tensor.of(
+    build.customGradient(
+      value.node,
+      args.map((x) => x.node),
+      rule,
+    ),
+  );
 }

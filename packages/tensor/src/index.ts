@@ -44,6 +44,7 @@ export { Tensor, realize, type Axes, type Operand } from './tensor.ts';
 export {
   arange,
   concat,
+  customGradient,
   full,
   ones,
   randomNormal,

@@ -1,5 +1,6 @@
 /** @file The rule of every graph op. The table is total: a new op without a rule does not compile. */
 import type { Node, OpName } from '@camada/tensor';
+import { custom } from './custom.ts';
 import { elementwise } from './elementwise.ts';
 import { gather, scatter } from './indexing.ts';
 import { matmul } from './matmul.ts';
@@ -24,6 +25,7 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
   gather,
   scatterAdd: scatter,
   detach: none(),
+  customGradient: custom,
 };
 
 /** The rule of a node. */

@@ -15,7 +15,7 @@ import {
   sizeOf,
   type Shape,
 } from '../shape.ts';
-import { makeNode, type Node, type NodeOf, type Range } from './node.ts';
+import { makeNode, type CustomBackward, type Node, type Range } from './node.ts';
 
 /** The same literal everywhere, written into the program's text. */
 export function constant(value: number, shape: Shape, dtype: DType): Node {
@@ -235,9 +235,7 @@ export function detach(x: Node): Node {
   return makeNode('detach', [x], {}, x.shape, x.dtype);
 }
 
-/** The single input of a node that has one. */
-export function onlyInput(
-  node: NodeOf<'reshape' | 'permute' | 'expand' | 'slice' | 'pad' | 'reduce' | 'detach'>,
-): Node {
-  return node.inputs[0]!;
+/** `value` with a gradient rule of its own: `backward` gives the gradients of `args`. */
+export function customGradient(value: Node, args: readonly Node[], backward: CustomBackward): Node {
+  return makeNode('customGradient', [value, ...args], { backward }, value.shape, value.dtype);
 }

@@ -122,11 +122,15 @@ function shifted(x: Node, axis: number): Node {
   return elementwise('sub', [x, build.detach(max(x, [axis], true))]);
 }
 
-/** eˣ / Σ eˣ along an axis, shifted by the maximum. */
+/** eˣ / Σ eˣ along an axis, shifted by the maximum. Its gradient y·(dy − Σ dy·y) needs the result only. */
 export function softmax(x: Node, axis: number): Node {
   const a = normalizeAxis('softmax', axis, x.shape.length);
   const e = elementwise('exp', [shifted(x, a)]);
-  return elementwise('div', [e, sum(e, [a], true)]);
+  const value = elementwise('div', [e, sum(e, [a], true)]);
+  return build.customGradient(value, [x], (_args, y, dy) => {
+    const inner = sum(elementwise('mul', [dy, y]), [a], true);
+    return [elementwise('mul', [y, elementwise('sub', [dy, inner])])];
+  });
 }
 
 /** log Σ eˣ along an axis, shifted by the maximum. */
@@ -137,11 +141,16 @@ export function logSumExp(x: Node, axis: number, keepDims: boolean): Node {
   return keepDims ? result : build.reshape(result, reducedShape(x.shape, [a], false));
 }
 
-/** log softmax along an axis. */
+/** log softmax along an axis. Its gradient dy − eʸ·Σ dy needs the result only. */
 export function logSoftmax(x: Node, axis: number): Node {
   const a = normalizeAxis('logSoftmax', axis, x.shape.length);
   const s = shifted(x, a);
-  return elementwise('sub', [s, elementwise('log', [sum(elementwise('exp', [s]), [a], true)])]);
+  const total = sum(elementwise('exp', [s]), [a], true);
+  const value = elementwise('sub', [s, elementwise('log', [total])]);
+  return build.customGradient(value, [x], (_args, y, dy) => {
+    const spread = elementwise('mul', [elementwise('exp', [y]), sum(dy, [a], true)]);
+    return [elementwise('sub', [dy, spread])];
+  });
 }
 
 /** Coordinate of each element along `axis`, i32, in a shape that broadcasts against `shape`. */

@@ -13,6 +13,9 @@ export interface Range {
   readonly length: number;
 }
 
+/** Gradients with respect to `args` of a value `y` made from them, given the gradient `dy` of `y`. */
+export type CustomBackward = (args: readonly Node[], y: Node, dy: Node) => readonly Node[];
+
 /** Attributes of each op, apart from its inputs. */
 export interface AttrsOf {
   /** A leaf with memory of its own: uploaded host data or an earlier result. */
@@ -50,6 +53,8 @@ export interface AttrsOf {
   scatterAdd: { readonly rows: number };
   /** The input, with no gradient through it. */
   detach: Record<never, never>;
+  /** Input 0; its gradient goes to inputs 1 … by this rule instead of through what made it. */
+  customGradient: { readonly backward: CustomBackward };
 }
 
 /** Name of a graph op. */

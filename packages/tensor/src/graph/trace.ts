@@ -46,7 +46,7 @@ class Tracer {
         stack.pop();
         continue;
       }
-      const waiting = leafStorage(node) ? [] : node.inputs.filter((x) => !this.ids.has(x));
+      const waiting = leafStorage(node) ? [] : usedInputs(node).filter((x) => !this.ids.has(x));
       if (waiting.length === 0) {
         this.ids.set(node, this.number(node));
         stack.pop();
@@ -62,7 +62,8 @@ class Tracer {
       this.scalars.push(node);
       return this.add(`s${node.dtype}`, { node, inputs: [], input: undefined }, false);
     }
-    const inputs = node.inputs.map((x) => this.ids.get(x)!);
+    const inputs = usedInputs(node).map((x) => this.ids.get(x)!);
+    if (node.op === 'detach' || node.op === 'customGradient') return inputs[0]!;
     const key = `${node.op}(${inputs.join()})${attrsKey(node)}[${node.shape.join()}]${node.dtype}`;
     return this.add(key, { node, inputs, input: undefined }, true);
   }
@@ -98,6 +99,11 @@ export function leafStorage(node: Node): Storage | undefined {
   return node.cache?.disposed ? undefined : node.cache;
 }
 
+/** What the value is computed from: a gradient rule's arguments are not. */
+function usedInputs(node: Node): readonly Node[] {
+  return node.op === 'customGradient' ? [node.inputs[0]!] : node.inputs;
+}
+
 function attrsKey(node: Node): string {
   switch (node.op) {
     case 'constant':
@@ -122,6 +128,7 @@ function attrsKey(node: Node): string {
     case 'gather':
     case 'scatterAdd':
     case 'detach':
+    case 'customGradient':
       return '';
   }
 }

@@ -95,8 +95,39 @@ function logical(reference: (x: number, y: number) => number, operator: string):
   };
 }
 
+/** Name of an elementwise primitive. */
+export type ElementwiseName =
+  | 'neg'
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'rsqrt'
+  | 'reciprocal'
+  | 'sin'
+  | 'cos'
+  | 'tanh'
+  | 'erf'
+  | 'abs'
+  | 'floor'
+  | 'not'
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'pow'
+  | 'maximum'
+  | 'minimum'
+  | 'lt'
+  | 'le'
+  | 'eq'
+  | 'ne'
+  | 'and'
+  | 'or'
+  | 'where'
+  | 'cast';
+
 /** The table of elementwise primitives. */
-export const ELEMENTWISE = {
+export const ELEMENTWISE: Readonly<Record<ElementwiseName, ElementwiseOp>> = {
   /** −x. */
   neg: unary(
     SIGNED,
@@ -210,7 +241,4 @@ export const ELEMENTWISE = {
     tolerance: 0,
     smooth: true,
   },
-} as const satisfies Record<string, ElementwiseOp>;
-
-/** Name of an elementwise primitive. */
-export type ElementwiseName = keyof typeof ELEMENTWISE;
+};

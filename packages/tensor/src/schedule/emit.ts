@@ -191,10 +191,23 @@ export function emitMatmul(
     a: left,
     b: right,
   };
-  return { kernel: mergeBatches(full), memory: table.memory };
+  return { kernel: alongRows(mergeBatches(full)), memory: table.memory };
 }
 
 type MatmulKernelType = Extract<Kernel, { kind: 'matmul' }>;
+
+/** A result stored column by column is computed as (BᵀAᵀ) instead, so that stores run along memory. */
+function alongRows(kernel: MatmulKernelType): MatmulKernelType {
+  const { strides } = kernel.stores[0]!.at;
+  if (strides.at(-1) === 1 || strides.at(-2) !== 1 || kernel.loop.at(-1) === 1) return kernel;
+  const swap = <T>(list: readonly T[]): T[] => [...list.slice(0, -2), list.at(-1)!, list.at(-2)!];
+  const turned = rebuild(kernel, {
+    loop: swap(kernel.loop),
+    strides: swap,
+    operand: (o) => ({ ...o, row: o.column, column: o.row }),
+  });
+  return { ...turned, a: turned.b, b: turned.a };
+}
 
 /** Merges batch axes with their right neighbour (another batch axis, or M) while every address allows. */
 function mergeBatches(kernel: MatmulKernelType): MatmulKernelType {

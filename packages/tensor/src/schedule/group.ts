@@ -150,9 +150,11 @@ export class Grouping {
     const label = labelOf(host, members);
     if (!product) return emitLoops(label, lowering.draft, lowering.axes, lowering.row);
     const [a, b] = product.inputs as readonly [Node, Node];
+    // An operand is read before the product exists: it cannot be computed in its epilogue.
+    const loaded = (node: Node): boolean => this.hasMemory(node) && !members.has(node);
     const operands = {
-      a: stridedOperand(a, this.hasMemory),
-      b: stridedOperand(b, this.hasMemory),
+      a: stridedOperand(a, loaded),
+      b: stridedOperand(b, loaded),
       axes: lowering.axes,
       inner: a.shape.at(-1)!,
     };
@@ -237,17 +239,16 @@ export class Grouping {
     }
   }
 
+  /** A quick look at sizes; lowering decides. */
   private mayJoin(node: Node, host: Node): boolean {
     if (host === node || host.op === 'matmul' || host.op === 'scatterAdd') return false;
-    const kernel = this.groups.get(host)!.emitted.kernel;
-    const size = nodeSize(node);
-    if (node.op === 'matmul') return kernel.kind === 'map' && size === nodeSize(host);
-    if (node.op === 'reduce')
-      return (
-        kernel.kind !== 'matmul' &&
-        [size, nodeSize(node.inputs[0]!)].includes(loopSize(kernel.loop))
-      );
-    if (node.op === 'scatterAdd' || size !== nodeSize(host) || host.op === 'reduce') return false;
+    const { kernel } = this.groups.get(host)!.emitted;
+    if (kernel.kind === 'matmul' || node.op === 'scatterAdd')
+      return node.op !== 'scatterAdd' && nodeSize(node) === nodeSize(host);
+    if (node.op === 'matmul') return kernel.kind === 'map' && nodeSize(node) === nodeSize(host);
+    const own = this.groups.get(node)!.emitted.kernel;
+    if (host.op === 'reduce' && own.kind !== 'row') return false;
+    if (loopSize(own.loop) !== loopSize(kernel.loop)) return false;
     return kernel.kind === 'map' || !this.hasProduct(node);
   }
 

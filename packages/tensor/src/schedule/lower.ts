@@ -139,6 +139,7 @@ export class Lowering {
       case 'elementwise':
         return this.elementwise(node, index);
       case 'detach':
+      case 'customGradient':
         return this.visit(node.inputs[0]!, index);
       case 'reshape':
         return this.reshape(node, index);

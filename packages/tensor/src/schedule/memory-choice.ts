@@ -19,8 +19,12 @@ const COSTLY = new Set([
   'div',
   'reciprocal',
 ]);
-/** Recomputing up to this many simple ops beats a trip through memory. */
-const CHEAP = 4;
+/** What such an op costs, in simple ops. */
+const COSTLY_OPS = 4;
+/** Recomputing up to this many simple ops beats a trip through memory: two transcendentals do. */
+const CHEAP = 10;
+/** A random number is ten rounds of multiplications. */
+const RANDOM_OPS = 16;
 
 interface Cost {
   readonly ops: number;
@@ -31,19 +35,24 @@ interface Cost {
 }
 
 const FREE: Cost = { ops: 0, loads: 0, heavy: false };
+const LOAD: Cost = { ops: 0, loads: 1, heavy: false };
+
+function isDear(cost: Cost): boolean {
+  return cost.heavy || cost.loads > 1 || cost.ops > CHEAP;
+}
 
 function costOf(node: Node, known: ReadonlyMap<Node, Cost>): Cost {
   const inputs = node.inputs.map((x) => known.get(x)!);
   switch (node.op) {
     case 'buffer':
     case 'reduce':
-      return { ops: 0, loads: 1, heavy: false };
+      return LOAD;
     case 'constant':
     case 'scalar':
     case 'iota':
       return FREE;
     case 'random':
-      return { ops: CHEAP, loads: 0, heavy: false };
+      return { ops: RANDOM_OPS, loads: 0, heavy: false };
     case 'matmul':
     case 'scatterAdd':
       return { ops: 0, loads: 1, heavy: true };
@@ -52,7 +61,7 @@ function costOf(node: Node, known: ReadonlyMap<Node, Cost>): Cost {
     case 'gather':
       return { ops: 2, loads: 2, heavy: false };
     case 'elementwise':
-      return sum(inputs, COSTLY.has(node.attrs.name) ? CHEAP : 1);
+      return sum(inputs, COSTLY.has(node.attrs.name) ? COSTLY_OPS : 1);
     default:
       return sum(inputs, 0);
   }
@@ -97,7 +106,13 @@ export function chooseMemory(
   consumers: ReadonlyMap<Node, ReadonlySet<Node>>,
 ): Set<Node> {
   const costs = new Map<Node, Cost>();
-  for (const node of graph.nodes) costs.set(node, costOf(node, costs));
+  const seen = new Map<Node, Cost>();
+  for (const node of graph.nodes) {
+    const cost = costOf(node, seen);
+    costs.set(node, cost);
+    // What will get memory costs its users a load, whatever it cost to make.
+    seen.set(node, consumers.get(node)!.size > 1 && isDear(cost) ? LOAD : cost);
+  }
   const outputs = new Set(graph.outputs.map((output) => output.node));
   const memory = new Set<Node>();
   const known = new Map<Node, Set<Node>>();
@@ -114,6 +129,6 @@ export function chooseMemory(
 function wantsMemory(node: Node, cost: Cost, users: number, roots: number): boolean {
   if (node.op === 'matmul' || node.op === 'scatterAdd') return true;
   if (node.op !== 'elementwise' && node.op !== 'gather') return false;
-  if (roots > 1) return cost.heavy || cost.loads > 1 || cost.ops > CHEAP;
+  if (roots > 1) return isDear(cost);
   return users > 1 && cost.heavy;
 }

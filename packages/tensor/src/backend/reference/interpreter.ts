@@ -43,6 +43,7 @@ const MEANING: { readonly [K in OpName]: Meaning<K> } = {
   gather,
   scatterAdd,
   detach: (_node, [x]) => x!,
+  customGradient: (_node, [x]) => x!,
 };
 
 /** Evaluates one node from the values of its inputs. */
