@@ -34,7 +34,7 @@ const ROWS: Record<string, (x: Tensor, axis: number) => Tensor> = {
   logSumExp: (x, axis) => x.logSumExp(axis),
   argmax: (x, axis) => x.argmax(axis),
   'layer norm': (x, axis) =>
-    x.sub(x.mean(axis, true)).mul(x.variance(axis, true).add(1e-5).rsqrt()),
+    x.sub(x.mean(axis, true)).mul(x.variance(axis, true).add(1e-3).rsqrt()),
   'rms norm': (x, axis) => x.mul(x.square().mean(axis, true).add(1e-5).rsqrt()),
   'softmax of softmax': (x, axis) => x.softmax(axis).mul(3).softmax(axis),
   'row minus its maximum, squared, over its sum': (x, axis) => {
