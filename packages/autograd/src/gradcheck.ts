@@ -29,7 +29,7 @@ interface Point {
   readonly dtype: DType;
 }
 
-type Function = (inputs: Tensor[]) => Tensor;
+type TensorFunction = (inputs: Tensor[]) => Tensor;
 
 /**
  * Compares the gradients of `f` (any shape of result, of which a fixed weighted sum is taken) at `inputs`
@@ -38,7 +38,7 @@ type Function = (inputs: Tensor[]) => Tensor;
  * there. Throws CamadaError with op, input, element, expected and got where they differ or are not numbers.
  */
 export async function gradcheck(
-  f: Function,
+  f: TensorFunction,
   inputs: readonly Tensor[],
   options: GradcheckOptions = {},
 ): Promise<GradcheckResult> {
@@ -68,7 +68,7 @@ async function readPoint(input: Tensor): Promise<Point> {
 }
 
 async function compare(
-  f: Function,
+  f: TensorFunction,
   points: readonly Point[],
   options: GradcheckOptions,
 ): Promise<GradcheckResult> {
@@ -98,7 +98,7 @@ async function compare(
 
 /** The gradients that `grad` gives, and the op that made f's result. */
 async function gradients(
-  f: Function,
+  f: TensorFunction,
   points: readonly Point[],
 ): Promise<{ values: (TypedArray | undefined)[]; op: string }> {
   const inputs = points.map(toTensor);
@@ -113,7 +113,7 @@ async function gradients(
 
 /** Σ wᵢ·f(…)ᵢ with one element of one input replaced. */
 async function weighted(
-  f: Function,
+  f: TensorFunction,
   points: readonly Point[],
   input: number,
   element: number,

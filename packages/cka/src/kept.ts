@@ -25,7 +25,7 @@ import {
 import { integers, sampleWithout } from './random.ts';
 
 /** Most examples that resamples are drawn from: their cost grows with the square. */
-const RESAMPLED = 512;
+const RESAMPLED = 256;
 
 /** See the file. */
 export class KeptLevels implements Comparer {
