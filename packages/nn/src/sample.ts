@@ -1,5 +1,5 @@
 /** @file Choice of the next token from logits, on the host. */
-import type { TypedArray } from '@camada/tensor';
+import { CamadaError, type TypedArray } from '@camada/tensor';
 import type { Random } from './rng.ts';
 
 /** How to choose. */
@@ -17,8 +17,15 @@ export function argmax(logits: TypedArray): number {
   return best;
 }
 
-/** One token from logits [V]: the likeliest at temperature 0, else a draw from the softmax. */
+/**
+ * One token from logits [V]: the likeliest at temperature 0, else a draw from the softmax. Throws CamadaError when
+ * a logit is not finite: any choice would hide that the model is broken.
+ */
 export function sampleToken(logits: TypedArray, options: SampleOptions, random: Random): number {
+  if (!logits.every((logit) => Number.isFinite(logit)))
+    throw new CamadaError(
+      'sampleToken: the logits are not finite; are the weights damaged or the adapter diverged?',
+    );
   if (options.temperature === 0) return argmax(logits);
   const candidates = likeliest(logits, options.topK ?? logits.length);
   const top = logits[candidates[0]!]!;

@@ -1,8 +1,10 @@
 /** @file Configurations and checkpoints of unknown content: what is read, and what is refused in which words. */
-import { InputError } from '@camada/tensor';
+import { InputError, toF16, type TypedArray } from '@camada/tensor';
 import {
   BertModel,
   LlamaForCausalLM,
+  createBatch,
+  createContext,
   emptyModel,
   loadWeights,
   modelFromConfig,
@@ -11,8 +13,8 @@ import {
   parseLlamaConfig,
   type WeightFile,
 } from '@camada/nn';
-import { describe, expect, it } from 'vitest';
-import { goldenJson, goldenTensors } from './support.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { goldenJson, goldenTensors, maxDifference, on } from './support.ts';
 
 const bert = goldenJson<Record<string, unknown>>('bert-classifier/config.json');
 const llama = goldenJson<Record<string, unknown>>('llama-untied/config.json');
@@ -94,6 +96,8 @@ describe('configurations', () => {
 });
 
 describe('checkpoints', () => {
+  beforeAll(() => on('reference'));
+
   it('load without the prefix and report the fresh head and the unused arrays', async () => {
     const model = emptyModel(bert, 'classification', { numLabels: 2 });
     const file = renamed((name) => (name.startsWith('bert.') ? name.slice(5) : undefined));
@@ -122,6 +126,26 @@ describe('checkpoints', () => {
     const report = await loadWeights(emptyModel(bert, 'classification'), file);
     expect(report.initialized).toEqual([]);
     expect(report.unused).toEqual([]);
+  });
+
+  it('keep 16-bit weights packed where asked, with the same results as when widened', async () => {
+    const file = goldenTensors('bert-classifier/model.safetensors');
+    const halves: WeightFile = {
+      names: file.names,
+      read: (name) => {
+        const { shape, data } = file.read(name);
+        return { dtype: 'f16', shape, data: Uint16Array.from(data, toF16) };
+      },
+    };
+    const logits = async (keepStorage: boolean): Promise<TypedArray> => {
+      const model = emptyModel(bert, 'classification');
+      await loadWeights(model, halves, { keepStorage });
+      const dtypes = new Set([...namedParameters(model).values()].map(({ dtype }) => dtype));
+      expect([...dtypes]).toEqual([keepStorage ? 'f16' : 'f32']);
+      const batch = createBatch({ inputIds: [[5, 6, 7], [8]] }, model.limits);
+      return model.call(batch, createContext()).logits.data();
+    };
+    expect(maxDifference(await logits(true), await logits(false))).toBeLessThan(1e-5);
   });
 
   it('that lack part of the encoder are refused', async () => {

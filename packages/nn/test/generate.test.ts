@@ -73,6 +73,13 @@ describe('generate', () => {
 });
 
 describe('sampleToken', () => {
+  it('refuses logits that are not finite', () => {
+    const logits = Float32Array.of(0, NaN);
+    expect(() => sampleToken(logits, { temperature: 0 }, new Random(seedKey(1)))).toThrow(
+      /not finite/,
+    );
+  });
+
   it('draws from the softmax, and only from the top k', () => {
     const logits = Float32Array.from([Math.log(0.6), Math.log(0.3), Math.log(0.1)]);
     const random = new Random(seedKey(1));

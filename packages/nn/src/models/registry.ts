@@ -7,7 +7,7 @@ import { BertForMaskedLM, BertForSequenceClassification } from './bert-heads.ts'
 import { ConfigReader } from './config.ts';
 import { LlamaForCausalLM } from './llama-causal.ts';
 import { parseLlamaConfig } from './llama-config.ts';
-import type { HeadModel, Model } from './model.ts';
+import type { HeadModel, Model, ModelConfig } from './model.ts';
 
 /** What a model is to do. */
 export type Task = HeadTask | 'features';
@@ -43,21 +43,17 @@ const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     ],
     tasks: {
       classification: (config, options) =>
-        new BertForSequenceClassification(withLabels(parseBertConfig(config), options)),
+        sequenceClassifier(withLabels(parseBertConfig(config), options)),
       regression: (config, options) =>
-        new BertForSequenceClassification(
-          withLabels(parseBertConfig(config), { numLabels: 1, ...options }),
-        ),
-      'masked-lm': (config) => new BertForMaskedLM(parseBertConfig(config)),
-      features: (config) => new BertModel(parseBertConfig(config)),
+        sequenceClassifier(withLabels(parseBertConfig(config), { numLabels: 1, ...options })),
+      'masked-lm': (config) =>
+        new BertForMaskedLM(named(parseBertConfig(config), 'BertForMaskedLM')),
+      features: (config) => new BertModel(named(parseBertConfig(config), 'BertModel')),
     },
   },
   llama: {
     architectures: ['LlamaForCausalLM', 'LlamaModel'],
-    tasks: {
-      'causal-lm': (config) => new LlamaForCausalLM(parseLlamaConfig(config)),
-      features: (config) => new LlamaForCausalLM(parseLlamaConfig(config)),
-    },
+    tasks: { 'causal-lm': causalLlama, features: causalLlama },
   },
 };
 
@@ -88,6 +84,19 @@ export function emptyModel(config: unknown, task: Task, options: ModelOptions = 
   throw new InputError(
     `task '${task}' is not supported for model_type '${type}'; supported are ${Object.keys(tasks).join(', ')}`,
   );
+}
+
+function sequenceClassifier(config: BertConfig): Model {
+  return new BertForSequenceClassification(named(config, 'BertForSequenceClassification'));
+}
+
+function causalLlama(config: unknown): Model {
+  return new LlamaForCausalLM(named(parseLlamaConfig(config), 'LlamaForCausalLM'));
+}
+
+/** The configuration under the name of the class that is built, as a saved copy must have it. */
+function named<T extends ModelConfig>(config: T, architecture: string): T {
+  return { ...config, architectures: [architecture] };
 }
 
 function modelType(read: ConfigReader): string {

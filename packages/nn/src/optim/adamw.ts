@@ -1,5 +1,5 @@
 /** @file AdamW: Adam with decoupled weight decay (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101), as PyTorch computes it. */
-import { scalar, type Tensor } from '@camada/tensor';
+import { InputError, scalar, type Tensor } from '@camada/tensor';
 import {
   checkGradients,
   checkRate,
@@ -56,6 +56,8 @@ export class AdamW implements Optimizer {
     const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01, rules = () => ({}) } = options;
     checkRate('AdamW', 'eps', eps);
     checkRate('AdamW', 'weightDecay', weightDecay);
+    if (!betas.every((beta) => beta >= 0 && beta < 1))
+      throw new InputError(`AdamW: betas ${betas.join(', ')} are not in [0, 1)`);
     this.parameters = new Map(parameters);
     this.#betas = betas;
     this.#eps = eps;
