@@ -151,6 +151,8 @@ function rows(kernel: RowKernel, memory: number[][], scalars: Uint32Array): void
         });
       accumulators.push(sums);
     }
+    const once = kernel.stores.filter(({ at }) => !moves(at));
+    if (inner.includes(0)) storeAll({ ...kernel, stores: once }, point(inner.map(() => 0)));
     for (const element of points(inner)) {
       const first = element.every((x) => x === 0);
       const stores = kernel.stores.filter(({ at }) => moves(at) || first);

@@ -146,6 +146,15 @@ describe.each(['cpu', 'gpu'] as const)('variants for %s', (kind) => {
       await check(backend, row('f32 w:f32', [n], 1, values, stages, stores), [numbers(n, 1), [0]]);
   });
 
+  test('a row without elements gives the identity; no rows give nothing', async () => {
+    const values = [load(0, [0, 1]), accumulator(0, 0), accumulator(0, 1), op('add', 1, 2)];
+    const stages = [{ accumulators: [reduce('sum', 0), reduce('max', 0)] }];
+    const stores = [{ to: 1, at: { offset: 0, strides: [1, 0] }, value: 3 }];
+    const kernel = row('f32 w:f32', [3, 0], 1, values, stages, stores);
+    await check(backend, kernel, [[], numbers(3, 1)]);
+    await check(backend, { ...kernel, loop: [0, 3] }, [[], []]);
+  });
+
   test('a row value spread over the elements, and a sum of something constant', async () => {
     const values = [load(0, [1, 0]), accumulator(0)];
     const stages = [{ accumulators: [reduce('sum', 0)] }];

@@ -2,7 +2,9 @@
  * @file A compiled plan: one dispatch a kernel, with bind groups kept for the buffers that come again.
  */
 import { invariant } from '../../errors.ts';
+import type { Kernel } from '../../schedule/kernel.ts';
 import type { Plan } from '../../schedule/plan.ts';
+import { sizeOf } from '../../shape.ts';
 import type { Program } from '../backend.ts';
 import type { Block } from './buffers.ts';
 import type { Pipeline, Pipelines } from './pipelines.ts';
@@ -35,13 +37,20 @@ export interface WebGPUProgram extends Program {
   scalars: Block | undefined;
 }
 
-/** Writes and compiles the kernels of a plan. */
+/** True when a kernel has nothing to write. A row without elements still writes its empty sums. */
+function isEmpty(kernel: Kernel): boolean {
+  const rowAxes = kernel.kind === 'row' ? kernel.rowAxes : 0;
+  return sizeOf(kernel.loop.slice(0, kernel.loop.length - rowAxes)) === 0;
+}
+
+/** Writes and compiles the kernels of a plan; empty ones are left out. */
 export function compileDispatches(
   plan: Plan,
   pipelines: Pipelines,
   facts: AdapterFacts,
 ): Dispatch[] {
-  return plan.kernels.map((kernel) => {
+  const kernels = plan.kernels.filter((kernel) => !isEmpty(kernel));
+  return kernels.map((kernel) => {
     const shader = generate(kernel, facts);
     const buffers = kernel.buffers.map((buffer) => buffer.id);
     const written = kernel.buffers.filter((buffer) => buffer.access !== 'read');
