@@ -226,6 +226,7 @@ export function scatterAdd(indices: Node, updates: Node, rows: number): Node {
     throw new ShapeError(
       `scatterAdd: wants indices [n] and updates [n, C], got ${showShape(indices.shape)} and ${showShape(updates.shape)}`,
     );
+  if (indices.shape[0] === 0) return constant(0, [rows, updates.shape[1]!], 'f32');
   const inputs = [cast(indices, 'i32'), cast(updates, 'f32')];
   return makeNode('scatterAdd', inputs, { rows }, [rows, updates.shape[1]!], 'f32');
 }

@@ -129,6 +129,8 @@ export function chooseMemory(
 function wantsMemory(node: Node, cost: Cost, users: number, roots: number): boolean {
   if (node.op === 'matmul' || node.op === 'scatterAdd') return true;
   if (node.op !== 'elementwise' && node.op !== 'gather') return false;
+  // Only memory rounds to 16 bits.
+  if (node.dtype === 'f16' || node.dtype === 'bf16') return true;
   if (roots > 1) return isDear(cost);
   return users > 1 && cost.heavy;
 }
