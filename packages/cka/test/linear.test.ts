@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { tensor, type Tensor } from '@camada/tensor';
+import { device, openDevice, tensor, useDevice, type Tensor } from '@camada/tensor';
 import { describe, expect, it } from 'vitest';
 import { MinibatchCka, StreamingCka, linearCka } from '../src/index.ts';
-import { gaussian } from './helpers.ts';
+import { gaussian, normal } from './helpers.ts';
 
 interface Golden {
   readonly analytic: { readonly biased: number; readonly debiased: number };
@@ -95,6 +95,35 @@ describe('linear CKA', () => {
       [8, 1],
     );
     await expect(linearCka(broken, Y)).rejects.toThrow(/not finite/);
+  });
+});
+
+describe('linear CKA in f32', () => {
+  /** Two related representations whose means are far larger than their spread, made on the current device. */
+  function shifted(): [Tensor, Tensor] {
+    const [a, b] = [normal(64 * 8, 11), normal(64 * 8, 12)];
+    const offset = (i: number): number => 300 * (i % 8);
+    const x = a.map((value, i) => value + offset(i));
+    const y = b.map((value, i) => 0.5 * value + a[i]! + offset(i));
+    return [tensor(x, [64, 8]), tensor(y, [64, 8])];
+  }
+
+  it.each(ESTIMATORS)('%s keeps its digits where means are large', async (estimator) => {
+    const exact = await linearCka(...shifted(), { estimator });
+    const before = await device();
+    const wasm = await openDevice('wasm');
+    useDevice(wasm);
+    try {
+      const stream = new StreamingCka();
+      const [x, y] = shifted();
+      for (let at = 0; at < 64; at += 16)
+        await stream.add(x.slice(0, at, at + 16), y.slice(0, at, at + 16));
+      expect(await stream.value(estimator)).toBeCloseTo(exact, 4);
+      expect(await linearCka(x, y, { estimator, form: 'gram' })).toBeCloseTo(exact, 4);
+    } finally {
+      useDevice(before);
+      wasm.dispose();
+    }
   });
 });
 
