@@ -1,0 +1,127 @@
+/**
+ * @file Compiled kernels, shared by all programs of a back end: kernels with equal text share code, so
+ * the layers of a transformer compile once. A program's new kernels become one module.
+ */
+import { DeviceError } from '../../errors.ts';
+import type { Kernel } from '../../schedule/kernel.ts';
+import { encodeModule, type ModuleParts } from './encode.ts';
+import { generate, keyed } from './generate.ts';
+import type { KernelCode } from './kernel-function.ts';
+import { LIBRARY, LIBRARY_SIGNATURES, libraryModule } from './library.ts';
+
+/** A function of a module: which module, and its name there. */
+export interface CodeAddress {
+  readonly module: number;
+  readonly name: string;
+}
+
+/** A phase of a compiled kernel. */
+export interface CompiledPhase {
+  readonly code: CodeAddress;
+  readonly units: number;
+  readonly unitCost: number;
+}
+
+/** A compiled kernel. */
+export interface CompiledKernel {
+  readonly key: string;
+  readonly phases: readonly CompiledPhase[];
+  readonly workspace: number;
+}
+
+/** Receives modules as they are made, in order from 0 (the library). */
+export interface ModuleSink {
+  addModule(bytes: Uint8Array<ArrayBuffer>): void;
+  dropModule(index: number): void;
+}
+
+interface Entry {
+  readonly compiled: CompiledKernel;
+  readonly module: number;
+  uses: number;
+}
+
+/** Kernels by their text, counted. */
+export class CodeCache {
+  readonly #entries = new Map<string, Entry>();
+  readonly #liveKernels = new Map<number, number>();
+  readonly #memory: ModuleParts['memory'];
+  readonly #relaxed: boolean;
+  readonly #sink: ModuleSink;
+  #modules = 0;
+
+  constructor(memory: ModuleParts['memory'], relaxed: boolean, sink: ModuleSink) {
+    this.#memory = memory;
+    this.#relaxed = relaxed;
+    this.#sink = sink;
+    this.#add(libraryModule(memory, relaxed));
+  }
+
+  #add(bytes: Uint8Array<ArrayBuffer>): number {
+    this.#sink.addModule(bytes);
+    return this.#modules++;
+  }
+
+  /** Compiled forms of the kernels, in order. Each must be given back by `release`. */
+  compile(kernels: readonly Kernel[]): CompiledKernel[] {
+    const list = kernels.map(keyed);
+    const fresh = new Map<string, KernelCode>();
+    for (const [i, { kernel, key }] of list.entries())
+      if (!this.#entries.has(key) && !fresh.has(key))
+        fresh.set(key, generateOrExplain(kernel, kernels[i]!.label, this.#relaxed));
+    if (fresh.size > 0) this.#compileModule(fresh);
+    return list.map(({ key }) => {
+      const entry = this.#entries.get(key)!;
+      if (entry.uses++ === 0) this.#count(entry.module, 1);
+      return entry.compiled;
+    });
+  }
+
+  #compileModule(fresh: ReadonlyMap<string, KernelCode>): void {
+    const codes = [...fresh];
+    const functions = codes.flatMap(([, { phases }], k) =>
+      phases.map((phase, p) => ({ ...phase.function, exported: `k${k}_${p}` })),
+    );
+    const imports = LIBRARY.map((name, i) => ({ name, signature: LIBRARY_SIGNATURES[i]! }));
+    const module = this.#add(encodeModule({ memory: this.#memory, imports, functions }));
+    codes.forEach(([key, { phases, workspace }], k) => {
+      const compiled = phases.map(({ units, unitCost }, p) => ({
+        code: { module, name: `k${k}_${p}` },
+        units,
+        unitCost,
+      }));
+      this.#entries.set(key, { compiled: { key, phases: compiled, workspace }, module, uses: 0 });
+    });
+  }
+
+  #count(module: number, change: number): void {
+    this.#liveKernels.set(module, (this.#liveKernels.get(module) ?? 0) + change);
+  }
+
+  /** Gives kernels back; a module none of whose kernels is in use is dropped. */
+  release(kernels: readonly CompiledKernel[]): void {
+    for (const { key } of kernels) {
+      const entry = this.#entries.get(key)!;
+      if (--entry.uses > 0) continue;
+      this.#count(entry.module, -1);
+      if (this.#liveKernels.get(entry.module) === 0) this.#drop(entry.module);
+    }
+  }
+
+  #drop(module: number): void {
+    for (const [key, entry] of this.#entries)
+      if (entry.module === module) this.#entries.delete(key);
+    this.#liveKernels.delete(module);
+    this.#sink.dropModule(module);
+  }
+}
+
+function generateOrExplain(kernel: Kernel, label: string, relaxed: boolean): KernelCode {
+  try {
+    return generate(kernel, relaxed);
+  } catch (error) {
+    throw new DeviceError(`wasm: kernel ${label} cannot be generated: ${String(error)}`, {
+      cause: error,
+    });
+  }
+}
