@@ -92,6 +92,16 @@ describe.each(DEVICES)('gradients on %s', (device) => {
     await fc.assert(law, runs(25));
   });
 
+  test('through a join of a slice, less its mean (a reduction inside a pad)', async () => {
+    const law = ([t]: Tensor[]): Tensor[] => {
+      const x = t!.reshape([2, 2]).slice(0, 1, 2);
+      const joined = concat([x, x.tanh()], 1);
+      const loss = joined.sub(joined.mean(1, true)).square().mean();
+      return [loss, ...grad(loss, [t!])];
+    };
+    await agree(device, law, [values([4], 0, 'small')], 1e-5);
+  });
+
   test('second derivatives equal the reference', async () => {
     const law = fc.asyncProperty(drawn, async ({ shape, chain, seed, steps }) => {
       const f = program(steps.slice(0, 2), chain);

@@ -275,7 +275,8 @@ export class Lowering {
 
   /** Index along the reduced axes as the row runs; opens the row on the first reduction. */
   private rowIndex(node: Node, index: Index, dims: readonly number[]): Expr[] {
-    if (this.product) throw new NeedsMemory(node);
+    // Inside a pad the row would stop at the guard, which may depend on its axes: then it runs on its own.
+    if (this.product || this.guard !== undefined) throw new NeedsMemory(node);
     const used = new Set(index.flatMap((expr) => [...resolve(expr).terms.keys()]));
     this.row ??= this.openRow(node, used, dims);
     const row = this.row.flatMap(leaves);
