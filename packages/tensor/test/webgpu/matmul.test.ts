@@ -161,13 +161,13 @@ describe.each(['cpu', 'gpu'] as const)('variants for %s', (kind) => {
 });
 
 describe('large enough for the larger tiles', () => {
-  test.each(['NN', 'NT', 'TN'] as const)('8 x 8 in registers, %s', async (layouts) => {
+  test.each(['NN', 'NT', 'TN'] as const)('8 x 8 and 8 x 4 in registers, %s', async (layouts) => {
     const backend = await open('cpu');
     for (const shape of [
-      { m: 66, n: 260, k: 500 },
-      { m: 37, n: 259, k: 1001 },
+      { m: 66, n: 260, k: 1000 },
+      { m: 37, n: 119, k: 1001 },
     ])
-      await check(backend, matmul(shape, layouts), memoryOf(shape), 2e-4);
+      await check(backend, matmul(shape, layouts), memoryOf(shape), 5e-4);
     backend.dispose();
   });
 

@@ -20,6 +20,9 @@ import { bindGroup, compileDispatches, type Dispatch, type WebGPUProgram } from 
 import { Staging } from './staging.ts';
 import type { AdapterFacts } from './wgsl/facts.ts';
 
+/** Bytes of a word, the unit of scratch memory. */
+const WORD = 4;
+
 /** Host elements in the form the device stores them. */
 function stored(data: TypedArray, dtype: DType): TypedArray {
   const exact = hostArray(dtype, 0);
@@ -111,6 +114,8 @@ export class WebGPUBackend implements Backend {
 
   compile(plan: Plan): Program {
     this.#health.check();
+    for (const { role, size } of plan.buffers)
+      if (role === 'scratch') this.#pool.check(size * WORD);
     const program: WebGPUProgram = {
       plan,
       dispatches: compileDispatches(plan, this.#pipelines, this.#facts),
@@ -132,7 +137,7 @@ export class WebGPUBackend implements Backend {
     const scratch: Block[] = [];
     const blocks = mine.plan.buffers.map(({ role, size }, i) => {
       if (role !== 'scratch') return this.#bound(bindings[i], i);
-      const block = this.#pool.acquire(size * 4);
+      const block = this.#pool.acquire(size * WORD);
       scratch.push(block);
       return block;
     });

@@ -49,10 +49,19 @@ export class Pool {
     this.#limit = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / GRAIN) * GRAIN;
   }
 
+  /** Throws DeviceError when no block of `bytes` can exist. */
+  check(bytes: number): void {
+    if (bytes <= this.#limit) return;
+    throw new DeviceError(
+      `webgpu: a buffer of ${showBytes(bytes)} exceeds this device's limit of ${showBytes(this.#limit)} for one ` +
+        'binding; use a smaller batch, split the tensor, or choose the wasm back end with CAMADA_BACKEND=wasm',
+    );
+  }
+
   /** A block of at least `bytes`. Throws DeviceError above the device's limit. */
   acquire(bytes: number): Block {
-    const size = Math.min(blockSize(bytes), Math.max(this.#limit, bytes));
-    if (size > this.#limit) throw this.#tooLarge(bytes);
+    this.check(bytes);
+    const size = Math.min(blockSize(bytes), this.#limit);
     const found = this.#idle.get(size)?.pop();
     if (!found) return this.#create(size);
     this.#pooled -= size;
@@ -109,12 +118,5 @@ export class Pool {
     this.#held += size;
     this.#peak = Math.max(this.#peak, this.#held);
     return { gpu, bytes: size, id: this.#count++, freed: 0 };
-  }
-
-  #tooLarge(bytes: number): DeviceError {
-    return new DeviceError(
-      `webgpu: a buffer of ${showBytes(bytes)} exceeds this device's limit of ${showBytes(this.#limit)} for one ` +
-        'binding; use a smaller batch, split the tensor, or choose the wasm back end with CAMADA_BACKEND=wasm',
-    );
   }
 }

@@ -12,8 +12,8 @@ import { scatterBody } from './scatter.ts';
 import { assemble, type Body } from './shell.ts';
 import { tiledBody, tiledBytes } from './tiled.ts';
 
-/** Multiply-adds above which a tile of 8 x 8 repays its slow compilation on a software adapter. */
-const WORTH_LARGE_TILES = 2 ** 23;
+/** Multiply-adds above which larger tiles repay their slow compilation on a software adapter. */
+const WORTH_LARGE_TILES = { tall: 2 ** 22, square: 2 ** 24 } as const;
 
 /** The shader of a kernel. */
 export function generate(kernel: Kernel, facts: AdapterFacts): Shader {
@@ -58,7 +58,8 @@ function gpuMicro(batch: number, m: number, n: number, facts: AdapterFacts): 4 |
 
 function registerTile(kernel: MatmulKernel, results: number, facts: AdapterFacts): Tile {
   const { m, n } = sizesOf(kernel);
-  const work = results * kernel.inner;
-  if (facts.cpu && m >= 8 && n >= 8 && work >= WORTH_LARGE_TILES) return { rows: 8, columns: 8 };
+  const work = facts.cpu && m >= 8 && n >= 8 ? results * kernel.inner : 0;
+  if (work >= WORTH_LARGE_TILES.square) return { rows: 8, columns: 8 };
+  if (work >= WORTH_LARGE_TILES.tall) return { rows: 8, columns: 4 };
   return { rows: m >= 3 ? 4 : m, columns: n >= 3 ? 4 : 1 };
 }

@@ -1,7 +1,7 @@
 /**
  * @file Matmul without workgroup memory: an invocation computes a tile of the result in registers, four
  * steps of k at a time. Operands are read as vectors along whichever axis is contiguous. The safe default
- * everywhere, and the fastest on software adapters (docs/numerics.md says nothing of order: sums run over k).
+ * everywhere, and the fastest on software adapters. Sums run in the order of k.
  */
 import type { MatmulKernel, Operand } from '../../../schedule/kernel.ts';
 import { closure } from '../../../schedule/kernel.ts';
@@ -46,28 +46,38 @@ function along(operand: Operand, inner: number, outer: number, size: number): Al
 /** Decides how operands are read and how the epilogue runs. `byRows`: a may be read along m. */
 export function makeWriter(kernel: MatmulKernel, byRows: boolean): MatmulWriter {
   const { m, n, batch } = sizesOf(kernel);
-  let a = along(kernel.a, kernel.a.column, kernel.a.row, m);
-  let b = along(kernel.b, kernel.b.row, kernel.b.column, n);
-  if (a === 'outer' && !byRows) a = 'none';
-  const refused = new Set<number>();
-  if (a === 'none') refused.add(kernel.a.from);
-  if (b === 'none') refused.add(kernel.b.from);
-  const packed = n % 4 === 0 ? packedEpilogue(kernel, refused) : new Set<number>();
-  const foreign = touched(kernel);
-  for (const [from, how] of [
-    [kernel.a.from, a],
-    [kernel.b.from, b],
-  ] as const)
-    if (how !== 'none' && !refused.has(from) && (!foreign.has(from) || packed.has(from)))
-      packed.add(from);
-  if (!packed.has(kernel.a.from)) a = 'none';
-  if (!packed.has(kernel.b.from)) b = 'none';
+  const a = along(kernel.a, kernel.a.column, kernel.a.row, m);
+  const wanted = {
+    a: a === 'outer' && !byRows ? 'none' : a,
+    b: along(kernel.b, kernel.b.row, kernel.b.column, n),
+  } as const;
+  const packed = packedOf(kernel, wanted);
   const axes = [...batch.map((_, i) => `i${i}`), 'm', 'n'];
-  return { kernel, a, b, frame: makeFrame(kernel, axes, n % 4 === 0 ? 4 : 1, packed) };
+  return {
+    kernel,
+    a: packed.has(kernel.a.from) ? wanted.a : 'none',
+    b: packed.has(kernel.b.from) ? wanted.b : 'none',
+    frame: makeFrame(kernel, axes, n % 4 === 0 ? 4 : 1, packed),
+  };
 }
 
-function packedEpilogue(kernel: MatmulKernel, refused: ReadonlySet<number>): Set<number> {
-  return packedBuffers(kernel, variesOnLastAxis(kernel), refused);
+/** Buffers read and written by four: by the epilogue, and operands of which the epilogue asks nothing else. */
+function packedOf(
+  kernel: MatmulKernel,
+  wanted: { readonly a: Along; readonly b: Along },
+): Set<number> {
+  const operands = [
+    [kernel.a.from, wanted.a],
+    [kernel.b.from, wanted.b],
+  ] as const;
+  const refused = new Set(operands.filter(([, how]) => how === 'none').map(([from]) => from));
+  const four = kernel.loop.at(-1)! % 4 === 0;
+  const packed = four
+    ? packedBuffers(kernel, variesOnLastAxis(kernel), refused)
+    : new Set<number>();
+  const epilogue = touched(kernel);
+  for (const [from] of operands) if (!refused.has(from) && !epilogue.has(from)) packed.add(from);
+  return packed;
 }
 
 /** Buffers that the epilogue touches. */

@@ -81,7 +81,7 @@ function tileLines(writer: MatmulWriter, micro: number): string[] {
   ];
 }
 
-/** Element (`x`, `k`) of an operand, 0 outside; `x` runs along its own axis of `size` elements. */
+/** The element of an operand at an address, 0 unless the condition holds. */
 function guarded(
   writer: MatmulWriter,
   operand: Operand,

@@ -22,6 +22,9 @@ export interface Frame {
   readonly varies: readonly boolean[];
 }
 
+/** A value that reads memory. */
+type Memory = Extract<Value, { kind: 'load' | 'gather' }>;
+
 /** Name of the scalar buffer. */
 export const SCALARS = 'scalars';
 
@@ -39,10 +42,7 @@ function ownVaries(value: Value): boolean {
   return at !== undefined && at.strides.at(-1) !== 0;
 }
 
-/**
- * A frame over `axes` that packs what it can when `lanes` is 4. `refused`: positions of buffers that
- * must not be packed; `packed`: positions that must be.
- */
+/** A frame over `axes`; `packed`: positions of the buffers that are declared as vectors. */
 export function makeFrame(
   kernel: Kernel,
   axes: readonly string[],
@@ -53,21 +53,24 @@ export function makeFrame(
   return { kernel, axes, lanes, varies, views: views.viewsOf(kernel, packed) };
 }
 
-function isQuad(frame: Frame, id: ValueId): boolean {
+/** The value when it reads all four lanes at once. */
+function quadOf(frame: Frame, id: ValueId): Memory | undefined {
   const value = frame.kernel.values[id]!;
-  if (value.kind !== 'load' && value.kind !== 'gather') return false;
-  return frame.lanes === 4 && frame.views[value.from]!.mode === 'packed';
+  if (value.kind !== 'load' && value.kind !== 'gather') return undefined;
+  const packed = frame.lanes === 4 && frame.views[value.from]!.mode === 'packed';
+  return packed ? value : undefined;
 }
 
 /** The name of a value in a lane. */
 export function nameOf(frame: Frame, id: ValueId, lane: number): string {
-  if (isQuad(frame, id)) return `v${id}.${LETTERS[lane]}`;
+  if (quadOf(frame, id)) return `v${id}.${LETTERS[lane]}`;
   return frame.lanes === 4 && frame.varies[id] ? `v${id}_${lane}` : `v${id}`;
 }
 
 /** Statements that compute one value in every lane; its operands come before. */
 export function emitValue(frame: Frame, id: ValueId): string[] {
-  if (isQuad(frame, id)) return [`let v${id} = ${quadLoad(frame, id)};`];
+  const quad = quadOf(frame, id);
+  if (quad) return [`let v${id} = ${quadLoad(frame, quad)};`];
   const lanes = frame.lanes === 4 && frame.varies[id] ? [0, 1, 2, 3] : [0];
   const value = frame.kernel.values[id]!;
   return lanes.map((lane) => `let ${nameOf(frame, id, lane)} = ${expression(frame, value, lane)};`);
@@ -82,22 +85,13 @@ function rowOf(frame: Frame, index: ValueId, rows: number, lane: number): string
   return `clamp(i32(${nameOf(frame, index, lane)}), 0, ${Math.max(rows - 1, 0)})`;
 }
 
-function quadLoad(frame: Frame, id: ValueId): string {
-  const value = frame.kernel.values[id]!;
-  if (value.kind !== 'load' && value.kind !== 'gather') return '';
-  const look =
-    value.kind === 'load' ? '' : ` + ${rowOf(frame, value.index, value.rows, 0)} * ${value.stride}`;
-  const at = `(${address(frame, value.at, 0)}${look}) >> 2u`;
-  return views.loadQuadText(frame.views[value.from]!, at);
+function quadLoad(frame: Frame, value: Memory): string {
+  const at = value.kind === 'load' ? address(frame, value.at, 0) : gatherAddress(frame, value, 0);
+  return views.loadQuadText(frame.views[value.from]!, `(${at}) >> 2u`);
 }
 
 /** Guarded addresses fall back to element 0, which always exists; any value will do there. */
-function memory(
-  frame: Frame,
-  value: Extract<Value, { kind: 'load' | 'gather' }>,
-  at: string,
-  lane: number,
-): string {
+function memory(frame: Frame, value: Memory, at: string, lane: number): string {
   const guarded =
     value.guard === undefined ? at : `select(0, ${at}, ${nameOf(frame, value.guard, lane)})`;
   const view = frame.views[value.from]!;
