@@ -14,7 +14,7 @@ import { expect } from 'vitest';
 import type { WeightEntry } from '@camada/nn';
 
 /** Devices that goldens are checked on. */
-export const DEVICES: readonly BackendName[] = ['reference', 'wasm'];
+export const DEVICES: readonly BackendName[] = ['reference', 'wasm', 'webgpu'];
 
 const opened = new Map<BackendName, Promise<Device>>();
 
