@@ -17,3 +17,18 @@ export {
   moduleScale,
   type TargetConfig,
 } from './peft/targets.ts';
+export { LoraLinear, LoraMatrix, type LoraLinearOptions } from './lora-linear.ts';
+export {
+  attach,
+  enableAdapter,
+  injectLora,
+  linearAt,
+  linearNames,
+  mergeAdapter,
+  mergeAndUnload,
+  removeAdapter,
+  unmergeAdapter,
+  type LoraAdapter,
+  type SavedParameter,
+} from './adapter.ts';
+export { adapterData, loadAdapter, saveAdapter, type LoadedAdapter } from './store.ts';

@@ -44,9 +44,9 @@ export function sigmoid(x: Node): Node {
   return elementwise('add', [elementwise('mul', [t, half]), half]);
 }
 
-/** max(x, 0). */
+/** max(x, 0); written as a choice so that the gradient at 0 is 0, as in PyTorch. */
 export function relu(x: Node): Node {
-  return elementwise('maximum', [x, literal(0, x)]);
+  return elementwise('where', [gt(x, literal(0, x)), x, literal(0, x)]);
 }
 
 /** x·σ(x). Elfwing et al. 2017, arXiv 1702.03118. */
