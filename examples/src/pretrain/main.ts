@@ -12,7 +12,8 @@ async function main(options: PretrainOptions): Promise<void> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const text = prepareText(options.vocabulary);
   say(`${text.train.length} tokens to learn from, ${text.heldOut.length} held out`);
-  say(`back end: ${(await device()).backend}`);
+  const { backend, adapter } = (await device()).info;
+  say(`back end: ${backend}, ${adapter}`);
   const run = new PretrainRun(text, options);
   const stop = (): void => {
     run.stopped = true;

@@ -34,7 +34,7 @@ const warmUpShare = 0.05;
 const warmUpSteps = 100;
 
 /** Held-out losses in one run, evenly spread over the time. */
-const evaluations = 40;
+const evaluations = 25;
 
 /** The state of a run between steps. */
 export class PretrainRun {
@@ -64,7 +64,7 @@ export class PretrainRun {
     this.trainer = new Trainer(createModel(options), options.batch, options.sequence);
     this.batches = new MaskedBatches(text.train, masking);
     const held = new MaskedBatches(text.heldOut, { ...masking, seed: 0 });
-    const count = Math.min(16, Math.floor(held.sequences / options.batch));
+    const count = Math.min(8, Math.floor(held.sequences / options.batch));
     this.heldOut = Array.from({ length: count }, (_, i) => held.batch(i));
   }
 
