@@ -164,6 +164,11 @@ export function useDevice(chosen: Device): void {
   current = chosen;
 }
 
+/** The current device, if one is open. */
+export function currentDevice(): Device | undefined {
+  return current;
+}
+
 /** The current device, opened on first use: `CAMADA_BACKEND`, else WebGPU on a real GPU, else wasm. */
 export async function device(): Promise<Device> {
   if (current) return current;

@@ -3,7 +3,7 @@
  * program one run, and the results the tensors' memory.
  */
 import type { DeviceBuffer } from './backend/backend.ts';
-import { device, type Device } from './device.ts';
+import { currentDevice, device, type Device } from './device.ts';
 import { f32Bits, fromBf16, fromF16, hostArray, type TypedArray } from './dtype.ts';
 import { invariant } from './errors.ts';
 import type { Graph } from './graph/graph.ts';
@@ -28,7 +28,20 @@ export function queueAssign(holder: Holder, value: Node): void {
 
 /** Computes the holders' values and all pending updates in one run. */
 export async function realizeNodes(holders: readonly Holder[]): Promise<void> {
-  const target = await device();
+  runPending(currentDevice() ?? (await device()), holders);
+}
+
+/**
+ * Computes and reads one value; 16-bit floats come as f32. Once a device is open, everything up to the read
+ * is enqueued before this returns: what the caller assigns next does not disturb it.
+ */
+export async function readHolder(holder: Holder): Promise<TypedArray> {
+  const target = currentDevice() ?? (await device());
+  runPending(target, [holder]);
+  return readNode(target, holder.node);
+}
+
+function runPending(target: Device, holders: readonly Holder[]): void {
   const updates = [...pending];
   pending.clear();
   const updated = new Set(updates.map(([holder]) => holder));
@@ -142,12 +155,10 @@ function scalarWords(scalars: readonly Node[]): Uint32Array {
   });
 }
 
-/** Reads the elements of a realized node; 16-bit floats come as f32. */
-export async function readNode(node: Node): Promise<TypedArray> {
+async function readNode(target: Device, node: Node): Promise<TypedArray> {
   const storage = leafStorage(node);
   invariant(storage, 'readNode of a node without memory');
   if (storage.size === 0) return widen(hostArray(storage.dtype, 0), storage.dtype);
-  const target = await device();
   return widen(await target.backend.read(target.bufferOf(storage)), storage.dtype);
 }
 

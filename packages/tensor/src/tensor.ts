@@ -8,7 +8,7 @@ import * as build from './graph/build.ts';
 import * as composite from './graph/composite.ts';
 import type { Node } from './graph/node.ts';
 import type { ElementwiseName } from './ops/elementwise.ts';
-import { discard, queueAssign, readNode, realizeNodes, type Holder } from './realize.ts';
+import { discard, queueAssign, readHolder, realizeNodes, type Holder } from './realize.ts';
 import { normalizeAxis, reducedShape, sameShape, showShape, sizeOf, type Shape } from './shape.ts';
 
 /** What binary methods take: a number is a host number, data that is never compiled in. */
@@ -324,8 +324,7 @@ export class Tensor implements Holder {
   }
   /** The elements, row-major: Float32Array for floats, Int32Array, Uint32Array (bool: 0 and 1). */
   async data(): Promise<TypedArray> {
-    await realizeNodes([this]);
-    return readNode(this.node);
+    return readHolder(this);
   }
   /** The only element. Throws ShapeError when there are several. */
   async item(): Promise<number> {

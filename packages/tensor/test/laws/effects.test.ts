@@ -89,6 +89,34 @@ describe.each([...DEVICES, 'reference'] as const)('effects on %s', (device) => {
     ]);
   });
 
+  test('reads in flight together do not disturb one another', async () => {
+    await on(device);
+    const x = tensor(Float32Array.from({ length: 100 }, (_, i) => i));
+    const sums = Array.from({ length: 20 }, (_, i) => x.add(i).sum());
+    const read = await Promise.all(sums.map((y) => y.item()));
+    expect(read).toEqual(sums.map((_, i) => 4950 + 100 * i));
+    const all = await Promise.all([
+      x.mul(2).data(),
+      x.slice(0, 0, 3).data(),
+      x.max().item(),
+      x.data(),
+    ]);
+    expect([...all[1]]).toEqual([0, 1, 2]);
+    expect([all[0][99], all[2], all[3][99]]).toEqual([198, 99, 99]);
+  });
+
+  test('updates while an earlier read is in flight', async () => {
+    await on(device);
+    const x = tensor([1, 2]);
+    const read: Promise<number>[] = [];
+    for (let i = 0; i < 5; i++) {
+      x.assign(x.add(1));
+      read.push(x.mul(10).sum().item());
+    }
+    expect(await Promise.all(read)).toEqual([50, 70, 90, 110, 130]);
+    expect(await list(x)).toEqual([6, 7]);
+  });
+
   test('empty tensors pass through', async () => {
     await on(device);
     const x = zeros([0, 3]);

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concat, where } from '@camada/tensor';
+import { concat, openDevice, tensor, useDevice, where } from '@camada/tensor';
 import type { Tensor } from '@camada/tensor';
 import { agree } from './compare.ts';
 import { DEVICES, compute, type Law } from './devices.ts';
@@ -141,5 +141,35 @@ describe.each(DEVICES)('programs on %s', (device) => {
       await agree(device, program(steps, chain), [values(shape, seed + 77)], 2e-4);
     });
     await fc.assert(law, runs(15));
+  });
+
+  test.each([9, 13, 30])('%i operands, more than one kernel may bind', async (count) => {
+    const inputs = Array.from({ length: count }, (_, i) => values([5, 3], i));
+    const law = (x: Tensor[]): Tensor[] => [
+      x.reduce((sum, y) => sum.add(y.tanh())),
+      x.reduce((sum, y) => sum.mul(0.5).add(y)).softmax(),
+      concat(x, 1).sum(0),
+    ];
+    await agree(device, law, inputs, 1e-5);
+  });
+
+  test('with only the limits that WebGPU guarantees', async () => {
+    const small = await openDevice(device, { limits: 'default' });
+    const inputs = Array.from({ length: 12 }, (_, i) => values([5, 3], i));
+    const law = (x: Tensor[]): Tensor => x.reduce((sum, y) => sum.mul(y.tanh()).add(y));
+    const [expected] = await compute('reference', law, inputs);
+    useDevice(small);
+    const got = await law(inputs.map((input) => tensor(input.data, input.shape))).data();
+    small.dispose();
+    for (const [i, y] of expected!.data.entries()) expect(got[i]).toBeCloseTo(y, 4);
+  });
+
+  test('a chain of 450 ops', async () => {
+    const law = ([x]: Tensor[]): Tensor => {
+      let y = x!;
+      for (let i = 0; i < 150; i++) y = y.mul(0.999).add(0.001).maximum(-5);
+      return y;
+    };
+    await agree(device, law, [values([33], 1)], 1e-3);
   });
 });
