@@ -2,7 +2,7 @@
  * @file Text generation with a key-value cache of fixed size. A prompt is padded to a power of two and the cache
  * to another, so few programs serve all lengths: one for the prompt, one for every token after it.
  */
-import { InputError, tensor } from '@camada/tensor';
+import { InputError, tensor, type Tensor, type TypedArray } from '@camada/tensor';
 import { createBatch } from './batch.ts';
 import { createContext, seedKey, type Context } from './context.ts';
 import type { KeyValueCache } from './models/key-value-cache.ts';
@@ -69,26 +69,35 @@ async function* continuation(
   const random = new Random(seedKey(options.seed ?? 0));
   const ends = new Set(options.eosTokenIds ?? model.config.eos_token_id);
   const choice = { ...options, temperature: options.temperature ?? 0 };
-  let logits = await promptLogits(model, prompt, store, context);
+  let logits = await taken(prefill(model, prompt, store, context));
   for (let position = prompt.length; ; position++) {
     const id = sampleToken(logits, choice, random);
     if (ends.has(id)) return;
     yield id;
     if (position + 1 >= end) return;
     const input = tensor(Int32Array.of(id), [1, 1]);
-    logits = await model.decode(input, position, store, context).data();
+    logits = await taken(model.decode(input, position, store, context));
+    input.dispose();
   }
 }
 
-function promptLogits(
+/** The elements of a tensor that is not needed afterwards: its memory does not wait for the collector. */
+async function taken(x: Tensor): Promise<TypedArray> {
+  const data = await x.data();
+  x.dispose();
+  return data;
+}
+
+/** Logits [1, V] after the last token of the prompt. */
+function prefill(
   model: LlamaForCausalLM,
   prompt: readonly number[],
   store: KeyValueCache,
   context: Context,
-): ReturnType<ReturnType<LlamaForCausalLM['prefill']>['data']> {
+): Tensor {
   const length = bucket(prompt.length, store.capacity);
   const rows = { inputIds: [prompt], positions: [prompt.length - 1] };
-  return model.prefill(createBatch(rows, model.limits, length), store, context).data();
+  return model.prefill(createBatch(rows, model.limits, length), store, context);
 }
 
 /** Number of tokens, prompt included, at which generation stops at the latest. */

@@ -96,7 +96,7 @@ describe('configurations', () => {
 });
 
 describe('checkpoints', () => {
-  beforeAll(() => on('reference'));
+  beforeAll(() => on('wasm'));
 
   it('load without the prefix and report the fresh head and the unused arrays', async () => {
     const model = emptyModel(bert, 'classification', { numLabels: 2 });

@@ -61,13 +61,15 @@ describe('generate', () => {
     await expect(generate(fresh(), prompt, options)).rejects.toThrow(InputError);
   });
 
-  it('compiles nothing for the third token', async () => {
+  it('compiles nothing for the third token and leaves no memory behind', async () => {
     const device = await on('wasm');
     const model = fresh();
     await generate(model, [1, 5], { maxNewTokens: 3, eosTokenIds: [] });
     const { compiled } = device.counters;
+    const { live } = device.memory();
     await generate(model, [1, 5, 7], { maxNewTokens: 9, eosTokenIds: [] });
     expect(device.counters.compiled).toBe(compiled);
+    expect(device.memory().live - live).toBeLessThan(200); // the prompt's batch, not the logits
     await on('reference');
   });
 });
