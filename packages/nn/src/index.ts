@@ -66,6 +66,7 @@ export {
   MODEL_TYPES,
   emptyModel,
   modelFromConfig,
+  supportedTasks,
   type HeadTask,
   type ModelOptions,
   type Task,

@@ -86,6 +86,12 @@ export function emptyModel(config: unknown, task: Task, options: ModelOptions = 
   );
 }
 
+/** The tasks that there is a head for. Throws InputError on an unknown architecture. */
+export function supportedTasks(config: unknown): readonly Task[] {
+  // The keys of `tasks` are tasks by its type, which Object.keys forgets.
+  return Object.keys(ARCHITECTURES[modelType(new ConfigReader(config))]!.tasks) as Task[];
+}
+
 function sequenceClassifier(config: BertConfig): Model {
   return new BertForSequenceClassification(named(config, 'BertForSequenceClassification'));
 }
