@@ -57,4 +57,5 @@ export {
   zeros,
 } from './create.ts';
 export { Device, device, memory, openDevice, useDevice, type DeviceOptions } from './device.ts';
+export { explain } from './explain.ts';
 export type { BackendInfo, BackendName, MemoryUse } from './backend/backend.ts';

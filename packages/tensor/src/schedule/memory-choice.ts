@@ -32,10 +32,15 @@ interface Cost {
   readonly loads: number;
   /** Contains a product or scatter, which nobody computes twice. */
   readonly heavy: boolean;
+  /** Length of the longest chain of ops inside. */
+  readonly depth: number;
 }
 
-const FREE: Cost = { ops: 0, loads: 0, heavy: false };
-const LOAD: Cost = { ops: 0, loads: 1, heavy: false };
+const FREE: Cost = { ops: 0, loads: 0, heavy: false, depth: 0 };
+const LOAD: Cost = { ops: 0, loads: 1, heavy: false, depth: 0 };
+
+/** A longer chain of ops is cut: kernels stay readable, and lowering may recurse. */
+const DEEPEST = 200;
 
 function isDear(cost: Cost): boolean {
   return cost.heavy || cost.loads > 1 || cost.ops > CHEAP;
@@ -52,14 +57,14 @@ function costOf(node: Node, known: ReadonlyMap<Node, Cost>): Cost {
     case 'iota':
       return FREE;
     case 'random':
-      return { ops: RANDOM_OPS, loads: 0, heavy: false };
+      return { ...FREE, ops: RANDOM_OPS };
     case 'matmul':
     case 'scatterAdd':
-      return { ops: 0, loads: 1, heavy: true };
+      return { ...LOAD, heavy: true };
     case 'expand':
-      return { ...inputs[0]!, loads: 0 };
+      return { ...sum(inputs, 0), loads: 0 };
     case 'gather':
-      return { ops: 2, loads: 2, heavy: false };
+      return { ...LOAD, ops: 2, loads: 2 };
     case 'elementwise':
       return sum(inputs, COSTLY.has(node.attrs.name) ? COSTLY_OPS : 1);
     default:
@@ -72,6 +77,7 @@ function sum(costs: readonly Cost[], ops: number): Cost {
     ops: costs.reduce((n, c) => n + c.ops, ops),
     loads: costs.reduce((n, c) => n + c.loads, 0),
     heavy: costs.some((c) => c.heavy),
+    depth: 1 + Math.max(0, ...costs.map((c) => c.depth)),
   };
 }
 
@@ -111,7 +117,8 @@ export function chooseMemory(
     const cost = costOf(node, seen);
     costs.set(node, cost);
     // What will get memory costs its users a load, whatever it cost to make.
-    seen.set(node, consumers.get(node)!.size > 1 && isDear(cost) ? LOAD : cost);
+    const kept = consumers.get(node)!.size > 1 && isDear(cost);
+    seen.set(node, kept || cost.depth >= DEEPEST ? LOAD : cost);
   }
   const outputs = new Set(graph.outputs.map((output) => output.node));
   const memory = new Set<Node>();
@@ -128,6 +135,7 @@ export function chooseMemory(
 
 function wantsMemory(node: Node, cost: Cost, users: number, roots: number): boolean {
   if (node.op === 'matmul' || node.op === 'scatterAdd') return true;
+  if (cost.depth >= DEEPEST) return true;
   if (node.op !== 'elementwise' && node.op !== 'gather') return false;
   // Only memory rounds to 16 bits.
   if (node.dtype === 'f16' || node.dtype === 'bf16') return true;
