@@ -6,12 +6,22 @@ import type { RowKernel, ValueId } from '../../schedule/kernel.ts';
 import { i32, op, plus, type Local } from './assembler.ts';
 import { Env, evaluate, needs, writeStore, type Emission, type Place } from './emission.ts';
 import { kernelFunction, unitLoop, type Frame, type KernelCode } from './kernel-function.ts';
-import { combine, identity } from './reduction.ts';
-import { accumulatorIds, overRowAxes, splitStores } from './row-parts.ts';
+import { combine } from './reduction.ts';
+import {
+  accumulatorIds,
+  endRun,
+  inRuns,
+  overRowAxes,
+  splitStores,
+  startRunning,
+} from './row-parts.ts';
 import type { RowPlan } from './row-plan.ts';
 import { accessOf, advance, startCursors, type Access } from './span.ts';
 
+/** Rows of a full unit. */
 const BLOCK = 16;
+/** Elements of a row that are added up before they join the total. */
+const RUN = 256;
 
 /** Rows side by side: `groups` vectors, or one row in all lanes. */
 interface Strip {
@@ -33,6 +43,7 @@ function pass(
   roots: readonly ValueId[],
   extra: readonly Access[],
   each: (env: Env, place: Place, group: number) => void,
+  after?: () => void,
 ): void {
   const { e, plan } = strip;
   const { code } = e;
@@ -54,13 +65,19 @@ function pass(
   overRowAxes(e, plan.outer, () =>
     code.scope(() => {
       const cursors = startCursors(e, accesses, axis, undefined);
-      const left = code.let('i32', i32(e.kernel.loop[axis]!));
       const step = (): void => {
         element(cursors.table);
         advance(e, cursors, 1);
-        code.set(left, plus(left, -1));
       };
-      code.doWhile(step, left);
+      inRuns(e, RUN, ({ low, high }) => {
+        const left = code.let('i32', op('i32.sub', high, low));
+        const next = (): void => {
+          step();
+          code.set(left, plus(left, -1));
+        };
+        code.doWhile(next, left);
+        after?.();
+      });
     }),
   );
 }
@@ -68,17 +85,19 @@ function pass(
 function stage(strip: Strip, number: number, envs: readonly Env[]): void {
   const { e, kernel } = strip;
   const { accumulators } = kernel.stages[number]!;
-  const sums = accumulators.map((how) => envs.map(() => e.code.let('v128', identity(how))));
+  const long = e.kernel.loop.at(-1)! > 2 * RUN;
+  const running = accumulators.map((how) => startRunning(e, how, envs.length, long));
   const roots = accumulators.map(({ value }) => value);
-  pass(strip, envs, roots, [], (env, _place, group) =>
-    accumulators.forEach((how, slot) => {
-      const sum = sums[slot]![group]!;
-      e.code.set(sum, combine(how, sum, env.get(how.value)!));
-    }),
-  );
-  accumulators.forEach((_, slot) => {
+  const each = (env: Env, _place: Place, group: number): void =>
+    running.forEach(({ how, partial }, slot) => {
+      const sum = partial[group]!;
+      e.code.set(sum, combine(how, sum, env.get(accumulators[slot]!.value)!));
+    });
+  const after = (): void => running.forEach((one) => endRun(e, one));
+  pass(strip, envs, roots, [], each, after);
+  running.forEach(({ total }, slot) => {
     for (const id of accumulatorIds(kernel, number, slot))
-      envs.forEach((env, group) => env.set(id, sums[slot]![group]!));
+      envs.forEach((env, group) => env.set(id, total[group]!));
   });
 }
 

@@ -1,6 +1,6 @@
 /** @file Row kernels: stages of reductions over a row, then stores; one or several rows a unit. */
 import type { RowKernel, ValueId } from '../../schedule/kernel.ts';
-import { i32, type Expr, type Local } from './assembler.ts';
+import type { Expr, Local } from './assembler.ts';
 import { Env, evaluate, needs, SINGLE, writeLanes, writeStore } from './emission.ts';
 import type { Emission, Place, Region } from './emission.ts';
 import {
@@ -10,11 +10,21 @@ import {
   type Frame,
   type KernelCode,
 } from './kernel-function.ts';
-import { combine, firstLane, identity, joinLanes, type Reduction } from './reduction.ts';
+import { combine, firstLane, joinLanes, type Reduction } from './reduction.ts';
 import { writeRowsAcross } from './row-across.ts';
-import { accumulatorIds, overRowAxes, splitStores } from './row-parts.ts';
+import {
+  accumulatorIds,
+  endRun,
+  inRuns,
+  overRowAxes,
+  splitStores,
+  startRunning,
+} from './row-parts.ts';
 import { planRow, type RowPlan } from './row-plan.ts';
 import { emitSpan, unrollFor, type Span } from './span.ts';
+
+/** Elements of a run; a multiple of every step. */
+const RUN = 4096;
 
 /** A row kernel's code while it is written. */
 interface RowWriter {
@@ -28,7 +38,7 @@ interface RowWriter {
 function pass(
   w: RowWriter,
   env: Env,
-  part: Pick<Span, 'roots' | 'stores' | 'unroll'> & Partial<Span>,
+  part: Pick<Span, 'roots' | 'stores' | 'unroll' | 'each'> & { after?: () => void },
 ): void {
   const { e } = w.frame;
   const axis = e.kernel.loop.length - 1;
@@ -39,12 +49,13 @@ function pass(
     for (const id of fresh) writeLanes(e, place, w.scratch, w.plan.kept.get(id)!, own.get(id)!);
     part.each?.(own, place, group);
   };
-  const length = e.kernel.loop[axis]!;
-  overRowAxes(e, w.plan.outer, () => {
-    e.code.scope(() =>
-      emitSpan(e, { axis, low: i32(0), high: i32(length), length, ...part, extra, each }, env),
-    );
-  });
+  overRowAxes(e, w.plan.outer, () =>
+    inRuns(e, RUN, ({ low, high, known: length }) => {
+      const span = { axis, low, high, length, ...part, extra, each };
+      e.code.scope(() => emitSpan(e, span, env));
+      part.after?.();
+    }),
+  );
   for (const id of fresh) e.stored.set(id, { region: w.scratch, at: w.plan.kept.get(id)! });
 }
 
@@ -55,18 +66,18 @@ function stage(w: RowWriter, number: number, env: Env): void {
   const { accumulators } = w.kernel.stages[number]!;
   const roots = accumulators.map(({ value }) => value);
   const unroll = unrollFor(e, roots, 4);
-  const partial = accumulators.map((how) =>
-    Array.from({ length: unroll }, () => code.let('v128', identity(how))),
-  );
+  const long = e.kernel.loop.at(-1)! > 2 * RUN;
+  const running = accumulators.map((how) => startRunning(e, how, unroll, long));
   const each = (own: Env, place: Place, group: number): void =>
-    accumulators.forEach((how, slot) => {
-      const value = own.get(how.value)!;
-      const sum = partial[slot]![group]!;
+    running.forEach(({ how, partial }, slot) => {
+      const value = own.get(accumulators[slot]!.value)!;
+      const sum = partial[group]!;
       const counted = place.axis === undefined ? firstLane(how, value) : value;
       code.set(sum, combine(how, sum, counted));
     });
-  pass(w, env, { roots, stores: [], unroll, each });
-  accumulators.forEach((how, slot) => finish(w, env, number, slot, joined(e, how, partial[slot]!)));
+  const after = (): void => running.forEach((one) => endRun(e, one));
+  pass(w, env, { roots, stores: [], unroll, each, after });
+  running.forEach(({ how, total }, slot) => finish(w, env, number, slot, joined(e, how, total)));
 }
 
 function joined(e: Emission, how: Reduction, parts: readonly Local[]): Expr {
