@@ -4,35 +4,17 @@
  */
 import { DeviceError } from '../../errors.ts';
 import type { Kernel } from '../../schedule/kernel.ts';
+import type { Crew, Work } from './crew.ts';
 import { encodeModule, type ModuleParts } from './encode.ts';
 import { generate, keyed } from './generate.ts';
 import type { KernelCode } from './kernel-function.ts';
 import { LIBRARY, LIBRARY_SIGNATURES, libraryModule } from './library.ts';
 
-/** A function of a module: which module, and its name there. */
-export interface CodeAddress {
-  readonly module: number;
-  readonly name: string;
-}
-
-/** A phase of a compiled kernel. */
-export interface CompiledPhase {
-  readonly code: CodeAddress;
-  readonly units: number;
-  readonly unitCost: number;
-}
-
 /** A compiled kernel. */
 export interface CompiledKernel {
   readonly key: string;
-  readonly phases: readonly CompiledPhase[];
+  readonly phases: readonly Work[];
   readonly workspace: number;
-}
-
-/** Receives modules as they are made, in order from 0 (the library). */
-export interface ModuleSink {
-  addModule(bytes: Uint8Array<ArrayBuffer>): void;
-  dropModule(index: number): void;
 }
 
 interface Entry {
@@ -47,19 +29,13 @@ export class CodeCache {
   readonly #liveKernels = new Map<number, number>();
   readonly #memory: ModuleParts['memory'];
   readonly #relaxed: boolean;
-  readonly #sink: ModuleSink;
-  #modules = 0;
+  readonly #crew: Crew;
 
-  constructor(memory: ModuleParts['memory'], relaxed: boolean, sink: ModuleSink) {
+  constructor(memory: ModuleParts['memory'], relaxed: boolean, crew: Crew) {
     this.#memory = memory;
     this.#relaxed = relaxed;
-    this.#sink = sink;
-    this.#add(libraryModule(memory, relaxed));
-  }
-
-  #add(bytes: Uint8Array<ArrayBuffer>): number {
-    this.#sink.addModule(bytes);
-    return this.#modules++;
+    this.#crew = crew;
+    crew.addModule(libraryModule(memory, relaxed));
   }
 
   /** Compiled forms of the kernels, in order. Each must be given back by `release`. */
@@ -79,19 +55,19 @@ export class CodeCache {
 
   #compileModule(fresh: ReadonlyMap<string, KernelCode>): void {
     const codes = [...fresh];
-    const functions = codes.flatMap(([, { phases }], k) =>
-      phases.map((phase, p) => ({ ...phase.function, exported: `k${k}_${p}` })),
-    );
+    const functions = codes
+      .flatMap(([, { phases }]) => phases)
+      .map((phase, index) => ({ ...phase.function, exported: `k${index}` }));
     const imports = LIBRARY.map((name, i) => ({ name, signature: LIBRARY_SIGNATURES[i]! }));
-    const module = this.#add(encodeModule({ memory: this.#memory, imports, functions }));
-    codes.forEach(([key, { phases, workspace }], k) => {
-      const compiled = phases.map(({ units, unitCost }, p) => ({
-        code: { module, name: `k${k}_${p}` },
-        units,
-        unitCost,
-      }));
-      this.#entries.set(key, { compiled: { key, phases: compiled, workspace }, module, uses: 0 });
-    });
+    const bytes = encodeModule({ memory: this.#memory, imports, functions });
+    const module = this.#crew.addModule(bytes);
+    let index = 0;
+    for (const [key, { phases, workspace }] of codes) {
+      const works = phases.map(({ units, unitCost }): Work => {
+        return { code: { module, index: index++ }, units, unitCost };
+      });
+      this.#entries.set(key, { compiled: { key, phases: works, workspace }, module, uses: 0 });
+    }
   }
 
   #count(module: number, change: number): void {
@@ -112,7 +88,7 @@ export class CodeCache {
     for (const [key, entry] of this.#entries)
       if (entry.module === module) this.#entries.delete(key);
     this.#liveKernels.delete(module);
-    this.#sink.dropModule(module);
+    this.#crew.dropModule(module);
   }
 }
 

@@ -1,33 +1,40 @@
-/** @file One thread's view of the compiled modules: instances over the shared memory, by number. */
-import type { CodeAddress, ModuleSink } from './code-cache.ts';
+/** @file One thread's instances of the compiled modules over the memory. */
 import { LIBRARY } from './library.ts';
 
 /** A kernel function: `(args, begin, end, scratch)`. */
 export type KernelCall = (args: number, begin: number, end: number, scratch: number) => void;
 
-/** Instances of modules; the first one added is the library that the others import. */
-export class Executor implements ModuleSink {
+/** A function of a module, exported there as `k` and its number. */
+export interface CodeAddress {
+  readonly module: number;
+  readonly index: number;
+}
+
+/** Instances of modules by number; the first one added is the library that the others import. */
+export class Executor {
   readonly #memory: WebAssembly.Memory;
-  readonly #instances: (WebAssembly.Exports | undefined)[] = [];
+  readonly #instances = new Map<number, WebAssembly.Exports>();
+  #modules = 0;
 
   constructor(memory: WebAssembly.Memory) {
     this.#memory = memory;
   }
 
-  addModule(bytes: Uint8Array<ArrayBuffer>): void {
-    const library = this.#instances[0] ?? {};
+  /** Compiles a module and returns its number. */
+  add(bytes: Uint8Array<ArrayBuffer>): number {
+    const library = this.#instances.get(0) ?? {};
     const imports = Object.fromEntries(LIBRARY.map((name) => [name, library[name]!]));
     const env = { memory: this.#memory, ...imports };
-    const module = new WebAssembly.Module(bytes);
-    this.#instances.push(new WebAssembly.Instance(module, { env }).exports);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
+    this.#instances.set(this.#modules, instance.exports);
+    return this.#modules++;
   }
 
-  dropModule(index: number): void {
-    this.#instances[index] = undefined;
+  drop(module: number): void {
+    this.#instances.delete(module);
   }
 
-  /** The function at an address. */
-  function({ module, name }: CodeAddress): KernelCall {
-    return this.#instances[module]![name] as KernelCall;
+  function({ module, index }: CodeAddress): KernelCall {
+    return this.#instances.get(module)![`k${index}`] as KernelCall;
   }
 }

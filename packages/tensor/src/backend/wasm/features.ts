@@ -40,3 +40,12 @@ export function canShareMemory(): boolean {
   if (typeof SharedArrayBuffer === 'undefined') return false;
   return isNode() || (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === true;
 }
+
+/** Cores of this machine that the process may use, as far as the host says. */
+export async function coreCount(): Promise<number> {
+  if (!isNode())
+    return (globalThis as { navigator?: Navigator }).navigator?.hardwareConcurrency ?? 1;
+  const name = 'node:os';
+  const os = (await import(/* @vite-ignore */ name)) as typeof import('node:os');
+  return os.availableParallelism();
+}

@@ -2,10 +2,12 @@
  * @file The WebAssembly back end: kernels become WebAssembly bytes with SIMD, written here without any
  * compiler and run on this machine's processor.
  */
+import { DeviceError } from '../../errors.ts';
 import type { Backend } from '../backend.ts';
 import { SoloCrew } from './crew.ts';
 import { WasmBackend } from './device.ts';
-import { hasRelaxedSimd } from './features.ts';
+import { canShareMemory, coreCount, hasRelaxedSimd } from './features.ts';
+import { openCrew } from './thread-crew.ts';
 import { MemoryPool } from './memory.ts';
 
 /** How to open the back end. */
@@ -18,9 +20,22 @@ export interface WasmOptions {
   readonly maxBytes?: number;
 }
 
+/** Most threads without being asked: more rarely help, and the machine has other work. */
+const DEFAULT_THREADS = 4;
+
+/** Threads to use: as asked, or the cores up to 4; 1 where memory cannot be shared with workers. */
+async function threadCount(asked: number | undefined): Promise<number> {
+  if (asked !== undefined && !(Number.isInteger(asked) && asked >= 1 && asked <= 64))
+    throw new DeviceError(`openWasm: threads must be an integer from 1 to 64, not ${asked}`);
+  if (!canShareMemory()) return 1;
+  return asked ?? Math.min(await coreCount(), DEFAULT_THREADS);
+}
+
 /** Opens the back end. Throws DeviceError where WebAssembly memory is refused. */
 export async function openWasm(options: WasmOptions = {}): Promise<Backend> {
+  const threads = await threadCount(options.threads);
   const relaxed = options.relaxed !== false && (await hasRelaxedSimd());
-  const pool = new MemoryPool(options.maxBytes ?? 2 ** 32, false);
-  return new WasmBackend({ pool, crew: new SoloCrew(pool, false), relaxed });
+  const pool = new MemoryPool(options.maxBytes ?? 2 ** 32, threads > 1);
+  const crew = threads > 1 ? await openCrew(pool, threads) : new SoloCrew(pool);
+  return new WasmBackend({ pool, crew, relaxed });
 }
