@@ -150,7 +150,8 @@ export interface Operand {
 
 /**
  * `loop` is `[...batch, M, N]`; for each of its points the sum over K = `inner`, then the values as an
- * epilogue over `loop`. Accumulates in f32. K may be 0: the product is then 0.
+ * epilogue over `loop`. Accumulates in f32. K may be 0: the product is then 0. The epilogue may write a
+ * `read_write` buffer in place, as map kernels do; it is then no operand.
  */
 export interface MatmulKernel extends KernelBase {
   readonly kind: 'matmul';

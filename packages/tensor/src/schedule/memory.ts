@@ -50,19 +50,13 @@ class Planner {
     const last = this.lastUse.get(storage);
     if (at < 0 || this.taken.has(storage) || (last !== undefined && last > at)) return false;
     const { kernel, memory } = this.order[at]!.emitted;
-    if (kernel.kind !== 'map') return last !== at && this.claim(storage);
-    return (
-      readsOnlyWhereWritten(kernel, memory.indexOf(storage), memory.indexOf(node)) &&
-      this.claim(storage)
-    );
+    const from = memory.indexOf(storage);
+    const free = from < 0 || readsOnlyWhereWritten(kernel, from, memory.indexOf(node));
+    if (free) this.taken.add(storage);
+    return free;
   }
 
   private readonly taken = new Set<object>();
-
-  private claim(storage: object): boolean {
-    this.taken.add(storage);
-    return true;
-  }
 
   /** Kernels over plan buffers; scratch is taken and given back as the order goes. */
   kernels(): Kernel[] {
@@ -112,7 +106,10 @@ function stores(kernel: Kernel, memory: readonly object[], node: Node): boolean 
   return buffer >= 0 && kernel.buffers[buffer]!.access !== 'read';
 }
 
+/** Row kernels read a row in several passes and scatters read all: they never write in place. */
 function readsOnlyWhereWritten(kernel: Kernel, from: number, to: number): boolean {
+  if (kernel.kind === 'row' || kernel.kind === 'scatter') return false;
+  if (kernel.kind === 'matmul' && [kernel.a.from, kernel.b.from].includes(from)) return false;
   const store = kernel.stores.find((s) => s.to === to);
   return kernel.values.every((value) => {
     if (value.kind === 'gather') return value.from !== from;

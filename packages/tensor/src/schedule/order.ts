@@ -9,6 +9,9 @@ import type { Graph } from '../graph/graph.ts';
 import { nodeSize, type Node } from '../graph/node.ts';
 import { producers, type Group } from './group.ts';
 
+/** Writing over an input that others still read would take a second copy of it: everything else goes first. */
+const TOO_EARLY = 2 ** 50;
+
 interface Waiting {
   readonly group: Group;
   readonly position: number;
@@ -21,10 +24,17 @@ class Orderer {
   private readonly waiting: Waiting[];
   private readonly readers = new Map<object, number>();
   private readonly kept: Set<object>;
+  /** Results that are written over an input, if by then nobody else reads it. */
+  private readonly replaced: Map<object, object>;
 
   constructor(graph: Graph, groups: readonly Group[], hosts: ReadonlyMap<Node, Node>) {
     const position = new Map(graph.nodes.map((node, i) => [node, i]));
     this.kept = new Set<object>([...graph.inputs, ...graph.outputs.map((output) => output.node)]);
+    this.replaced = new Map(
+      graph.outputs.flatMap(({ node, replaces }) =>
+        replaces === undefined ? [] : [[node, graph.inputs[replaces]!] as const],
+      ),
+    );
     this.waiting = groups.map((group) => ({
       group,
       position: position.get(group.host)!,
@@ -74,6 +84,8 @@ class Orderer {
   private growth({ group }: Waiting): number {
     let bytes = 0;
     group.emitted.memory.forEach((object, i) => {
+      const over = this.replaced.get(object);
+      if (over !== undefined && this.readers.get(over)! > 1) bytes += TOO_EARLY;
       if (this.kept.has(object)) return;
       const node = object as Node;
       const size = nodeSize(node) * bytesPerElement(node.dtype);
