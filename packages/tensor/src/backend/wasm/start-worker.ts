@@ -14,6 +14,11 @@ async function startInNode(start: WorkerStart): Promise<WorkerHandle> {
     /* @vite-ignore */ name
   )) as typeof import('node:worker_threads');
   const worker = new Worker(NODE_WORKER, { eval: true, workerData: start, execArgv: [] });
+  // Its start needs this thread's event loop, which a training loop may not turn for long.
+  await new Promise<void>((resolve, reject) => {
+    worker.once('online', resolve);
+    worker.once('error', reject);
+  });
   worker.unref();
   return { end: () => void worker.terminate() };
 }

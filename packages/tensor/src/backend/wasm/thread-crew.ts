@@ -145,7 +145,8 @@ export class ThreadCrew implements Crew {
 
   /** Rests the workers when sharing keeps taking longer than the caller alone would have. */
   #judge(alone: number, taken: number): void {
-    this.#slower = Math.max(0, this.#slower + (taken > alone ? 1 : -1));
+    if (taken > 1.1 * alone) this.#slower++;
+    else if (taken < 0.9 * alone) this.#slower = Math.max(0, this.#slower - 1);
     if (this.#slower < PATIENCE) return;
     this.#slower = 0;
     this.#restUntil = performance.now() + REST;
@@ -173,10 +174,9 @@ function maySleep(words: Int32Array): boolean {
 export async function openCrew(pool: MemoryPool, threads: number): Promise<Crew> {
   const control = pool.allocate(4 * Object.keys(WORD).length);
   pool.bytes().fill(0, control, control + 4 * Object.keys(WORD).length);
-  const workers: WorkerHandle[] = [];
-  for (let i = 1; i < threads; i++) {
-    const scratch = pool.allocate(SCRATCH_BYTES);
-    workers.push(await startWorker({ memory: pool.memory, control, scratch }));
-  }
+  const starts = Array.from({ length: threads - 1 }, () => {
+    return { memory: pool.memory, control, scratch: pool.allocate(SCRATCH_BYTES) };
+  });
+  const workers = await Promise.all(starts.map(startWorker));
   return new ThreadCrew(pool, workers, control);
 }
