@@ -1,21 +1,12 @@
 /**
- * @file Putting LoRA on a model: target modules become wrappers, `modules_to_save` get copies that train, and
- * everything else stays frozen. Paths and names are those of the checkpoint.
+ * @file An adapter and the model it sits on: putting it on, switching it, merging it, taking it off. Paths and
+ * names are those of the checkpoint. Putting on and taking off exchanges references and costs nothing, so several
+ * adapters can take turns on one base model.
  */
-import {
-  getModule,
-  getParameter,
-  Linear,
-  namedModules,
-  namedParameters,
-  setModule,
-  setParameter,
-  type Module,
-} from '@camada/nn';
-import { InputError, tensor, type Tensor } from '@camada/tensor';
-import { LoraLinear } from './lora-linear.ts';
-import { loraConfig, type LoraConfig, type LoraOptions } from './peft/config.ts';
-import { isInside, matchTargets, moduleScale } from './peft/targets.ts';
+import { getModule, getParameter, setModule, setParameter, type Module } from '@camada/nn';
+import { InputError, type Tensor } from '@camada/tensor';
+import type { LoraLinear } from './lora-linear.ts';
+import type { LoraConfig } from './peft/config.ts';
 
 /** A parameter that is trained in full beside LoRA: the model's own and the adapter's copy. */
 export interface SavedParameter {
@@ -34,58 +25,49 @@ export interface LoraAdapter {
   readonly trainable: ReadonlyMap<string, Tensor>;
 }
 
-/**
- * Adds a fresh adapter to a model. Throws InputError when a target or a module to save matches nothing, a
- * target is no linear layer, or the config asks for what is not offered (a bias other than 'none').
- * @param seed chooses the initial A.
- */
-export async function injectLora(
-  model: Module,
-  options: LoraOptions,
-  seed = 0,
-): Promise<LoraAdapter> {
-  const config = loraConfig(options);
-  checkOffered(config);
-  const targets = matchTargets(linearNames(model), config);
-  const bases = targets.map((path) => [path, linearAt(model, path)] as const);
-  const saved = await copySaved(model, config);
-  const layers = new Map<string, LoraLinear>();
-  for (const [path, base] of bases) {
-    const { r, scale } = moduleScale(path, config);
-    const layer = LoraLinear.fromBase(base, path, seed, { r, scale, dropout: config.lora_dropout });
-    layers.set(path, layer);
-  }
-  return attach(model, { config, layers, saved });
-}
+/** An adapter's parts, from which the rest follows. */
+type Parts = Omit<LoraAdapter, 'trainable'>;
 
-/** Puts finished wrappers and copies into the model. */
-export function attach(model: Module, parts: Omit<LoraAdapter, 'trainable'>): LoraAdapter {
+/**
+ * Puts finished wrappers and copies into the model, switched on; also an adapter that was taken off. Throws
+ * InputError, and changes nothing, when another adapter is in one of its places or it is for another model.
+ */
+export function attach(model: Module, parts: Parts): LoraAdapter {
+  checkDisjoint(parts);
+  checkPlaces(model, parts, 'on or off');
   const trainable = new Map<string, Tensor>();
   for (const [path, layer] of parts.layers) {
     setModule(model, path, layer);
     trainable.set(`${path}.lora_A.weight`, layer.lora_A.weight);
     trainable.set(`${path}.lora_B.weight`, layer.lora_B.weight);
   }
-  for (const [name, { own }] of parts.saved) {
-    setParameter(model, name, own);
-    trainable.set(name, own);
-  }
-  return { ...parts, trainable };
+  for (const [name, { own }] of parts.saved) trainable.set(name, own);
+  const adapter = { ...parts, trainable };
+  enableAdapter(model, adapter, true);
+  return adapter;
 }
 
-/** Switches an adapter on or off; off, the model is the base model, its own head included. */
+/**
+ * Switches an adapter on or off; off, the model is the base model, its own head included and merged weights set
+ * aside. Throws InputError when the adapter is not on this model.
+ */
 export function enableAdapter(model: Module, adapter: LoraAdapter, on: boolean): void {
+  checkPlaces(model, adapter, 'on');
   for (const layer of adapter.layers.values()) layer.enabled = on;
   for (const [name, { base, own }] of adapter.saved) setParameter(model, name, on ? own : base);
 }
 
-/** Takes an adapter off: the model is as it was before. Merged weights are restored. */
+/**
+ * Takes an adapter off: the model is as it was before, merged weights restored. `attach` puts it back. Throws
+ * InputError when another adapter is in its place.
+ */
 export function removeAdapter(model: Module, adapter: LoraAdapter): void {
-  enableAdapter(model, adapter, false);
+  checkPlaces(model, adapter, 'on or off');
   for (const [path, layer] of adapter.layers) {
     layer.unmerge();
     setModule(model, path, layer.base_layer);
   }
+  for (const [name, { base }] of adapter.saved) setParameter(model, name, base);
 }
 
 /** Adds the update of every layer to its weight, for inference at no extra cost. */
@@ -98,64 +80,41 @@ export function unmergeAdapter(adapter: LoraAdapter): void {
   for (const layer of adapter.layers.values()) layer.unmerge();
 }
 
-/** Merges and unwraps: a plain model with the adapter's weights, which can be saved as one. */
+/**
+ * Merges and unwraps: a plain model with the adapter's weights, which can be saved as one. The original weights
+ * are kept for as long as the adapter itself is. Throws InputError when the adapter is not on this model.
+ */
 export async function mergeAndUnload(model: Module, adapter: LoraAdapter): Promise<void> {
+  enableAdapter(model, adapter, true);
   await mergeAdapter(adapter);
   for (const [path, layer] of adapter.layers) setModule(model, path, layer.base_layer);
 }
 
-/** Paths of the layers that LoRA can wrap. */
-export function linearNames(model: Module): string[] {
-  const names: string[] = [];
-  for (const [path, module] of namedModules(model)) if (module instanceof Linear) names.push(path);
-  return names;
+/** Throws InputError when a parameter is both inside a wrapped layer and trained in full. */
+function checkDisjoint({ layers, saved }: Parts): void {
+  for (const path of layers.keys())
+    for (const name of saved.keys())
+      if (name.startsWith(`${path}.`))
+        throw new InputError(
+          `LoRA: '${path}' is adapted, but '${name}' inside it is trained in full; choose one of the two`,
+        );
 }
 
-/** The linear layer at a path. Throws InputError when something else is there. */
-export function linearAt(model: Module, path: string): Linear {
-  const module = getModule(model, path);
-  if (module instanceof Linear) return module;
-  const what =
-    module instanceof LoraLinear ? 'already has an adapter; remove it first' : 'is no linear layer';
-  throw new InputError(`LoRA: '${path}' ${what}`);
-}
-
-/** Copies of the parameters that `modules_to_save` names, so that the model's own stay as they are. */
-async function copySaved(model: Module, config: LoraConfig): Promise<Map<string, SavedParameter>> {
-  const saved = new Map<string, SavedParameter>();
-  const names = [...namedParameters(model).keys()];
-  for (const module of config.modules_to_save ?? []) {
-    const inside = names.filter((name) => isInside(name, module));
-    if (inside.length === 0)
-      throw new InputError(
-        `modules_to_save: '${module}' is in no parameter of the model; its modules are ${topModules(names)}`,
-      );
-    for (const name of inside) saved.set(name, await copy(getParameter(model, name)));
+/** Throws InputError unless every place holds this adapter, or, where it may be off, what it stands in for. */
+function checkPlaces(model: Module, { layers, saved }: Parts, state: 'on' | 'on or off'): void {
+  for (const [path, layer] of layers) {
+    const found = getModule(model, path);
+    if (found !== layer && (state === 'on' || found !== layer.base_layer)) throw misplaced(path);
   }
-  return saved;
+  for (const [name, { base, own }] of saved) {
+    const found = getParameter(model, name);
+    if (found !== own && found !== base) throw misplaced(name);
+  }
 }
 
-async function copy(base: Tensor): Promise<SavedParameter> {
-  return { base, own: tensor(await base.data(), base.shape) };
-}
-
-function topModules(names: readonly string[]): string {
-  return [...new Set(names.map((name) => name.split('.').slice(0, 2).join('.')))]
-    .slice(0, 8)
-    .join(', ');
-}
-
-function checkOffered(config: LoraConfig): void {
-  if (config.bias !== 'none')
-    throw new InputError(
-      `LoRA: bias '${config.bias}' is not offered; use 'none', or full fine-tuning`,
-    );
-  if (config.fan_in_fan_out)
-    throw new InputError(
-      'LoRA: fan_in_fan_out is for layers stored as [in, out]; this model has none',
-    );
-  if (config.init_lora_weights !== true)
-    throw new InputError(
-      `LoRA: init_lora_weights ${JSON.stringify(config.init_lora_weights)} is not offered for a new adapter; use true`,
-    );
+function misplaced(place: string): InputError {
+  return new InputError(
+    `LoRA: '${place}' of this model does not belong to the adapter: it is not on this model, or another one is ` +
+      'in its place; remove that one, or load the adapter onto this model',
+  );
 }

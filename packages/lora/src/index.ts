@@ -21,9 +21,6 @@ export { LoraLinear, LoraMatrix, type LoraLinearOptions } from './lora-linear.ts
 export {
   attach,
   enableAdapter,
-  injectLora,
-  linearAt,
-  linearNames,
   mergeAdapter,
   mergeAndUnload,
   removeAdapter,
@@ -31,4 +28,5 @@ export {
   type LoraAdapter,
   type SavedParameter,
 } from './adapter.ts';
+export { injectLora, linearAt, linearNames } from './inject.ts';
 export { adapterData, loadAdapter, saveAdapter, type LoadedAdapter } from './store.ts';

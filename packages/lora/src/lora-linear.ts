@@ -8,10 +8,11 @@ import {
   linear,
   Linear,
   parameterKey,
+  setParameter,
   type Context,
   type Layer,
 } from '@camada/nn';
-import { ShapeError, showShape, tensor, type Tensor } from '@camada/tensor';
+import { ShapeError, sameShape, showShape, tensor, type Shape, type Tensor } from '@camada/tensor';
 
 /** Settings of one adapted layer. */
 export interface LoraLinearOptions {
@@ -50,17 +51,13 @@ export class LoraLinear implements Layer {
   scale: number;
   readonly #dropout: Dropout;
   #enabled = true;
-  #unmerged: Tensor | undefined;
+  /** The weight without and with the update, while merged. */
+  #weights: { readonly plain: Tensor; readonly merged: Tensor } | undefined;
 
   /** Throws ShapeError when A or B do not fit the layer. */
   constructor(base: Linear, a: Tensor, b: Tensor, options: LoraLinearOptions) {
     const { r, scale, dropout } = options;
-    const fits =
-      a.shape[0] === r &&
-      a.shape[1] === base.inFeatures &&
-      b.shape[0] === base.outFeatures &&
-      b.shape[1] === r;
-    if (!fits)
+    if (!fitsLinear(base, a.shape, b.shape, r))
       throw new ShapeError(
         `LoRA: A ${showShape(a.shape)} and B ${showShape(b.shape)} do not fit a layer of weight ` +
           `${showShape(base.weight.shape)} at rank ${r}; they must be [${r}, in] and [out, ${r}]`,
@@ -94,22 +91,23 @@ export class LoraLinear implements Layer {
     return this.#enabled;
   }
 
-  /** Switches the update on or off; off is the base model. */
+  /** Switches the update on or off, merged or not; off is the base model. */
   set enabled(on: boolean) {
     this.#enabled = on;
+    this.#placeWeight();
   }
 
-  /** Whether the update has been added to the base weight. */
+  /** Whether the update has been added to a copy of the base weight. */
   get merged(): boolean {
-    return this.#unmerged !== undefined;
+    return this.#weights !== undefined;
   }
 
-  /** [..., in] to [..., out]. */
+  /** [..., in] to [..., out]. Throws ShapeError when the last axis does not fit. */
   call(x: Tensor, context: Context): Tensor {
     const y = this.base_layer.call(x, context); // [..., out]
     if (!this.#enabled || this.merged) return y;
     const low = this.lora_A.call(this.#dropout.call(x, context)); // [..., R]
-    return y.add(this.lora_B.call(low).mul(this.scale));
+    return y.add(this.lora_B.call(low.mul(this.scale)));
   }
 
   /** The update of the weight, s·B·A: [out, in]. */
@@ -117,24 +115,35 @@ export class LoraLinear implements Layer {
     return this.lora_B.weight.matmul(this.lora_A.weight).mul(this.scale);
   }
 
-  /** Adds the update to the base weight and computes it; the old weight is kept for `unmerge`. */
+  /**
+   * Puts W + s·B·A, computed now in f32, in the place of the weight; the weight itself is kept for `unmerge`.
+   * Later changes of A and B do not show until the layer is unmerged.
+   */
   async merge(): Promise<void> {
     if (this.merged) return;
-    const original = this.base_layer.weight;
-    const merged = await original.cast('f32').add(this.delta()).realize();
-    this.#unmerged = original;
-    this.#setWeight(merged);
+    const plain = this.base_layer.weight; // [out, in]
+    const merged = await plain.cast('f32').add(this.delta()).realize(); // [out, in]
+    this.#weights ??= { plain, merged };
+    this.#placeWeight();
   }
 
-  /** Puts the weight before `merge` back, bit for bit. */
+  /** Puts the weight before `merge` back, bit for bit, and frees the merged one. */
   unmerge(): void {
-    if (!this.#unmerged) return;
-    this.base_layer.weight.dispose();
-    this.#setWeight(this.#unmerged);
-    this.#unmerged = undefined;
+    const weights = this.#weights;
+    if (!weights) return;
+    this.#weights = undefined;
+    setParameter(this.base_layer, 'weight', weights.plain);
+    weights.merged.dispose();
   }
 
-  #setWeight(weight: Tensor): void {
-    (this.base_layer as { weight: Tensor }).weight = weight;
+  #placeWeight(): void {
+    if (!this.#weights) return;
+    const { plain, merged } = this.#weights;
+    setParameter(this.base_layer, 'weight', this.#enabled ? merged : plain);
   }
+}
+
+/** Whether shapes of A and B fit a layer: [R, in] and [out, R]. */
+export function fitsLinear(base: Linear, a: Shape, b: Shape, r: number): boolean {
+  return sameShape(a, [r, base.inFeatures]) && sameShape(b, [base.outFeatures, r]);
 }

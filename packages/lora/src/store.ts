@@ -1,9 +1,10 @@
 /** @file Adapters to and from PEFT folders. */
-import { toFloat32, type Folder, type TensorData } from '@camada/hub';
-import { getModule, getParameter, type Module } from '@camada/nn';
+import { isFloatTensor, toFloat32, type Folder, type TensorData } from '@camada/hub';
+import { getParameter, type Module } from '@camada/nn';
 import { InputError, sameShape, showShape, tensor, type Tensor } from '@camada/tensor';
-import { attach, linearAt, type LoraAdapter, type SavedParameter } from './adapter.ts';
-import { LoraLinear } from './lora-linear.ts';
+import { attach, type LoraAdapter, type SavedParameter } from './adapter.ts';
+import { checkBias, checkUntied, linearAt } from './inject.ts';
+import { fitsLinear, LoraLinear } from './lora-linear.ts';
 import { readAdapter, writeAdapter, type AdapterData, type LoraPair } from './peft/adapter-file.ts';
 import { moduleScale } from './peft/targets.ts';
 
@@ -34,14 +35,19 @@ export async function saveAdapter(directory: string, adapter: LoraAdapter): Prom
 }
 
 /**
- * Loads a PEFT folder (or one of Camada) onto a model. Throws InputError when a file is damaged, the method
- * is not LoRA, or a module or shape of the adapter is not the model's; the model is unchanged then.
+ * Loads a PEFT folder (or one of Camada) onto a model, switched on. Throws InputError when a file is damaged, the
+ * method is not LoRA or holds what is not offered, or a module or shape of the adapter is not the model's; the model
+ * is unchanged then.
  */
 export async function loadAdapter(
   model: Module,
   directory: string | Folder,
 ): Promise<LoadedAdapter> {
   const data = await readAdapter(directory);
+  checkBias(data.config);
+  checkUntied(model, data.parameters.keys());
+  if (data.lora.size === 0)
+    throw new InputError('the adapter holds no LoRA matrices: was it saved before it was made?');
   const layers = new Map<string, LoraLinear>();
   for (const [path, pair] of data.lora) layers.set(path, restore(model, path, pair, data));
   const saved = new Map<string, SavedParameter>();
@@ -51,28 +57,39 @@ export async function loadAdapter(
 }
 
 function restore(model: Module, path: string, pair: LoraPair, { config }: AdapterData): LoraLinear {
-  if (pair.embedding)
+  const { A, B, embedding } = pair;
+  if (embedding)
     throw new InputError(`the adapter has LoRA on the embedding '${path}', which is not offered`);
   const { r, scale } = moduleScale(path, config);
   const base = linearAt(model, path);
+  if (!fitsLinear(base, A.shape, B.shape, r))
+    throw new InputError(
+      `the adapter's '${path}' has A ${showShape(A.shape)} and B ${showShape(B.shape)}, but the model's weight is ` +
+        `${showShape(base.weight.shape)}: was it trained for another model?`,
+    );
   const options = { r, scale, dropout: config.lora_dropout };
-  return new LoraLinear(base, toTensor(pair.A), toTensor(pair.B), options);
+  return new LoraLinear(base, toTensor(A, path), toTensor(B, path), options);
 }
 
 function restoreSaved(model: Module, name: string, entry: TensorData): SavedParameter {
-  const owner = name.split('.').slice(0, -1).join('.');
-  getModule(model, owner);
   const base = getParameter(model, name);
   if (!sameShape(base.shape, entry.shape))
     throw new InputError(
       `the adapter's '${name}' is ${showShape(entry.shape)}, the model's ${showShape(base.shape)}: ` +
         'was it trained with other labels, or for another model?',
     );
-  return { base, own: toTensor(entry) };
+  return { base, own: toTensor(entry, name) };
 }
 
-function toTensor(entry: TensorData): Tensor {
-  return tensor(toFloat32(entry), entry.shape);
+function toTensor(entry: TensorData, place: string): Tensor {
+  if (!isFloatTensor(entry))
+    throw new InputError(`the adapter's '${place}' holds ${entry.dtype}; floats are needed`);
+  const values = toFloat32(entry);
+  if (!values.every(Number.isFinite))
+    throw new InputError(
+      `the adapter's '${place}' holds NaN or infinity: its training diverged, or the file is damaged`,
+    );
+  return tensor(values, entry.shape);
 }
 
 async function toData(x: Tensor): Promise<TensorData> {
