@@ -33,7 +33,6 @@ export function planOf(
       outputs: [],
       inputs: [],
       scalars: new Array<never>(scalars).fill(undefined as never),
-      key: '',
     },
     kernels,
     buffers: buffers.map(({ dtype, data }, index) => ({

@@ -29,7 +29,7 @@ export async function open(kind: 'cpu' | 'gpu' = 'cpu'): Promise<WebGPUBackend> 
   return kind === 'cpu' ? new WebGPUBackend(device) : new WebGPUBackend(device, GPU);
 }
 
-const EMPTY: Graph = { nodes: [], outputs: [], inputs: [], scalars: [], key: '' };
+const EMPTY: Graph = { nodes: [], outputs: [], inputs: [], scalars: [] };
 
 /** A plan of these kernels over input buffers of these sizes. */
 export function planOf(kernels: readonly Kernel[], buffers: readonly PlanBuffer[]): Plan {

@@ -229,7 +229,7 @@ describe('other values', () => {
       add(3, 4),
     ];
     const kernel = map('f32 w:f32', [5], values, 1);
-    const words = (x: number, n: number): Uint32Array =>
+    const words = (x: number, n: number): Uint32Array<ArrayBuffer> =>
       new Uint32Array([7, new Uint32Array(new Float32Array([x]).buffer)[0]!, n >>> 0]);
     await check(backend, kernel, [numbers(5, 1), numbers(5, 2)], 1e-6, words(0.3, -4));
     const { compiled } = backend.counters;
