@@ -4,6 +4,7 @@ import { openDevice, useDevice } from '@camada/tensor';
 import { loadTokenizer, openCheckpoint } from '@camada/hub';
 import { createBatch, emptyModel, loadWeights, type Batch, type Model } from '@camada/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { sharedPath } from '../../../tools/shared.ts';
 import { layerImportance, type ImportanceReport } from '../src/index.ts';
 
 /** CKA of adjacent levels of MiniLM on the first sentences of SST-2, in f64; written by tools/oracle. */
@@ -22,8 +23,8 @@ const golden = JSON.parse(
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = process.env['CAMADA_MINILM'] ?? `${root}.cache/minilm`;
-const sst2 = `${process.env['CAMADA_SST2'] ?? `${root}../shared/data/sst2`}/train.tsv`;
-const present = existsSync(`${folder}/model.safetensors`) && existsSync(sst2);
+const sst2 = sharedPath('data/sst2/train.tsv') ?? '';
+const present = existsSync(`${folder}/model.safetensors`) && sst2 !== '';
 
 describe.skipIf(!present)('importance of MiniLM on SST-2 (optional data)', () => {
   let model: Model;

@@ -1,16 +1,16 @@
 /** @file What the tests of this package share: temporary folders, real files where they are, error checks. */
 import { InputError } from '@camada/tensor';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { sharedPath } from '../../../tools/shared.ts';
 
 /** Folder of real models and data beside the checkout; optional, so tests on it are skipped without it. */
-export const SHARED: string = new URL('../../../../shared/', import.meta.url).pathname;
+export const SHARED: string = sharedPath('') ?? '';
 
 /** True when the real files are there. */
-export const hasShared: boolean = existsSync(SHARED);
+export const hasShared: boolean = SHARED !== '';
 
 /** Runs `body` in a fresh folder and removes it. */
 export async function inFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
