@@ -182,6 +182,18 @@ describe.each([{ relaxed: true }, { relaxed: false }])('matmul, %o', ({ relaxed 
     const turned = { ...kernel, stores };
     const actual = (await runWasm(backend, [turned], buffers))[2]!;
     expect(worstError(actual, reference(turned, buffers)[2]!)).toBeLessThan(1e-5);
+    for (const [m, n] of [
+      [24, 41],
+      [130, 7],
+      [7, 130],
+    ] as const) {
+      const finished = kernelOf({ m, n, k: 16 }, true);
+      const at = { offset: 0, strides: [1, m] };
+      const along = { ...finished.kernel, stores: [{ ...finished.kernel.stores[0]!, at }] };
+      const results = await runWasm(backend, [along], finished.buffers);
+      const expected = reference(along, finished.buffers)[2]!;
+      expect(worstError(results[2]!, expected)).toBeLessThan(1e-5);
+    }
   });
 
   test('nothing to sum over gives zeros', async () => {

@@ -140,46 +140,74 @@ function multiply(u: Unit, target: Target): void {
   );
 }
 
+/** The operand's side, 0 for the tile's rows and 1 for its columns, that an output axis belongs to. */
+function sideOf(u: Unit, axis: number): 0 | 1 {
+  const isLast = axis === u.kernel.loop.length - 1;
+  return isLast === u.plan.swapped ? 0 : 1;
+}
+
+/** Lets the product be read from the tile. Returns the tile's strides over the loop. */
+function readProduct(u: Unit, target: Target): number[] {
+  const { kernel, frame } = u;
+  const { code, stored } = frame.e;
+  const rank = kernel.loop.length;
+  const strides = kernel.loop.map((_, axis) => {
+    if (axis < rank - 2) return 0;
+    return sideOf(u, axis) === 0 ? target.rowBytes / 4 : 1;
+  });
+  // Addresses are taken at the output's own indices: the tile's corner stands for the unit's first ones.
+  const corner = sum(times(u.first[0], target.rowBytes), times(u.first[1], 4));
+  const base = code.let('i32', op('i32.sub', target.address, corner));
+  const region: Region = { base, dtype: 'f32' };
+  kernel.values.forEach((value, id) => {
+    if (value.kind === 'product') stored.set(id, { region, at: { offset: 0, strides } });
+  });
+  return strides;
+}
+
+/** The output axis along which most addresses are neighbours; a store counts twice, the tile half. */
+function finishAxis(kernel: MatmulKernel, tile: readonly number[]): number {
+  const last = kernel.loop.length - 1;
+  const cost = (axis: number): number => {
+    const scattered = (strides: readonly number[]): boolean => Math.abs(strides[axis]!) > 1;
+    const reads = kernel.values.filter(
+      (value) => (value.kind === 'load' || value.kind === 'gather') && scattered(value.at.strides),
+    ).length;
+    const writes = kernel.stores.filter(({ at }) => scattered(at.strides)).length;
+    return reads + 2 * writes + (scattered(tile) ? 0.5 : 0);
+  };
+  return cost(last - 1) < cost(last) ? last - 1 : last;
+}
+
 /** Values and stores over the unit's outputs, with the product read from scratch. */
 function finish(u: Unit, target: Target): void {
   const { kernel, plan, frame } = u;
   const { e } = frame;
   const { code } = e;
-  const rank = kernel.loop.length;
-  const [m, n] = plan.swapped ? [1, 0] : [0, 1];
-  const row = target.rowBytes / 4;
-  const [mStride, nStride] = plan.swapped ? [1, row] : [row, 1];
-  // Addresses are taken at the output's own indices: the tile's corner stands for the unit's first ones.
-  const corner = sum(times(u.first[m]!, 4 * mStride), times(u.first[n]!, 4 * nStride));
-  const base = code.let('i32', op('i32.sub', target.address, corner));
-  const region: Region = { base, dtype: 'f32' };
-  const strides = [...new Array<number>(rank - 2).fill(0), mStride, nStride];
-  kernel.values.forEach((value, id) => {
-    if (value.kind === 'product') e.stored.set(id, { region, at: { offset: 0, strides } });
-  });
-  const index = e.indices[rank - 2]!;
-  const endRow = code.let('i32', op('i32.add', u.first[m]!, u.count[m]!));
-  const high = code.let('i32', op('i32.add', u.first[n]!, u.count[n]!));
-  const whole = plan.sizes[n]! % plan.blocks[n]! === 0;
+  const axis = finishAxis(kernel, readProduct(u, target));
+  const last = kernel.loop.length - 1;
+  const outer = axis === last ? last - 1 : last;
+  const [inSide, outSide] = [sideOf(u, axis), sideOf(u, outer)];
+  const index = e.indices[outer]!;
+  const end = code.let('i32', op('i32.add', u.first[outSide], u.count[outSide]));
+  const high = code.let('i32', op('i32.add', u.first[inSide], u.count[inSide]));
+  const whole = plan.sizes[inSide] % plan.blocks[inSide] === 0;
+  const roots = kernel.stores.map(({ value }) => value);
   const span = {
-    axis: rank - 1,
-    low: u.first[n]!,
+    axis,
+    low: u.first[inSide],
     high,
-    length: whole ? plan.blocks[n]! : undefined,
-    unroll: unrollFor(
-      e,
-      kernel.stores.map(({ value }) => value),
-      2,
-    ),
+    length: whole ? plan.blocks[inSide] : undefined,
+    unroll: unrollFor(e, roots, 2),
     roots: [],
     stores: kernel.stores,
   };
-  code.set(index, u.first[m]!);
+  code.set(index, u.first[outSide]);
   const step = (): void => {
     code.scope(() => emitSpan(e, span, frame.uniforms));
     code.set(index, plus(index, 1));
   };
-  code.doWhile(step, op('i32.lt_s', index, endRow));
+  code.doWhile(step, op('i32.lt_s', index, end));
 }
 
 function mainPhase(kernel: MatmulKernel, plan: MatmulPlan, relaxed: boolean): Phase {

@@ -135,14 +135,6 @@ export class MemoryPool {
     return { address, size };
   }
 
-  /** Gives free memory at the end back to the pool's unused part. */
-  trim(): void {
-    const last = this.#free.findIndex((block) => block.address + block.size === this.#top);
-    if (last < 0) return;
-    this.#top = this.#free[last]!.address;
-    this.#free.splice(last, 1);
-  }
-
   use(): MemoryUse {
     return {
       live: this.#liveBytes,
