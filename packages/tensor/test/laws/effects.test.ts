@@ -1,10 +1,15 @@
 /** @file Effects: assign, reading before and after, disposal, several outputs, and memory that does not grow. */
 import { describe, expect, test } from 'vitest';
-import { realize, scalar, tensor, zeros } from '@camada/tensor';
+import { fromBf16, fromF16, realize, scalar, tensor, toBf16, toF16, zeros } from '@camada/tensor';
 import type { Tensor } from '@camada/tensor';
 import { DEVICES, on } from './devices.ts';
 
 declare const gc: (() => void) | undefined;
+
+/** The nearest value of a 16-bit type. */
+function rounded(value: number, dtype: 'f16' | 'bf16'): number {
+  return dtype === 'f16' ? fromF16(toF16(value)) : fromBf16(toBf16(value));
+}
 
 const list = async (x: Tensor): Promise<number[]> => [...(await x.data())];
 
@@ -66,6 +71,17 @@ describe.each([...DEVICES, 'reference'] as const)('effects on %s', (device) => {
     expect(await list(x)).toEqual([7, 8, 7, 8]);
     expect(() => x.assign(zeros([2, 2], 'i32'))).toThrow(/assign/);
     expect(() => x.assign(zeros([4]))).toThrow(/assign/);
+  });
+
+  test.each(['f16', 'bf16'] as const)('assign to %s memory rounds once a step', async (dtype) => {
+    await on(device);
+    const x = tensor([1, 2, 3, 4, 5], [5], dtype);
+    const exact = [1, 2, 3, 4, 5];
+    for (let i = 0; i < 3; i++) {
+      x.assign(x.cast('f32').mul(1.25).cast(dtype));
+      exact.forEach((value, j) => (exact[j] = rounded(value * 1.25, dtype)));
+      expect(await list(x)).toEqual(exact);
+    }
   });
 
   test('a disposed tensor says so', async () => {
