@@ -6,7 +6,7 @@ import {
   Dropout,
   kaimingUniform,
   linear,
-  Linear,
+  type Linear,
   parameterKey,
   setParameter,
   type Context,
@@ -107,6 +107,7 @@ export class LoraLinear implements Layer {
     const y = this.base_layer.call(x, context); // [..., out]
     if (!this.#enabled || this.merged) return y;
     const low = this.lora_A.call(this.#dropout.call(x, context)); // [..., R]
+    // Scaled at width R, where there are fewest numbers, forward and back.
     return y.add(this.lora_B.call(low.mul(this.scale)));
   }
 

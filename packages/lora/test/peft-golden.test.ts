@@ -38,7 +38,7 @@ const fresh = (name: string): Promise<HeadModel> => tiny(facts(name).base);
 const tensorsOf = (folder: string): Promise<Buffer> =>
   readFile(`${folder}/adapter_model.safetensors`);
 
-describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
+describe.each(['reference', 'wasm', 'webgpu'] as const)('on %s', (backend) => {
   beforeAll(() => on(backend));
 
   test.each(ADAPTERS)("%s, trained by PEFT, gives PEFT's logits: on, off, merged", async (name) => {

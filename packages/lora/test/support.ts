@@ -17,8 +17,8 @@ import {
 import { openDevice, tensor, useDevice, type Device, type Tensor } from '@camada/tensor';
 import { expect } from 'vitest';
 
-/** The back ends that are cheap enough for every test. */
-export type Backend = 'reference' | 'wasm';
+/** The back ends that tests run on. */
+export type Backend = 'reference' | 'wasm' | 'webgpu';
 
 const opened = new Map<Backend, Promise<Device>>();
 
