@@ -11,7 +11,7 @@ import type {
   ScheduleLimits,
 } from '../backend.ts';
 import { CodeCache, type CompiledKernel } from './code-cache.ts';
-import { MemoryPool } from './memory.ts';
+import type { MemoryPool } from './memory.ts';
 import { Pause } from './pause.ts';
 import type { Crew } from './crew.ts';
 

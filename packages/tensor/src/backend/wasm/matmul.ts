@@ -2,6 +2,7 @@
  * @file Matmul kernels: units of at most 240 × 128 outputs. Each is multiplied by the library, into the
  * output itself or into the thread's scratch, and there finished by the kernel's values and stores while hot.
  */
+import { invariant } from '../../errors.ts';
 import { contiguousStrides, sizeOf } from '../../shape.ts';
 import type { MapKernel, MatmulKernel } from '../../schedule/kernel.ts';
 import { i32, op, plus, times, type Expr, type Local } from './assembler.ts';
@@ -10,7 +11,13 @@ import { kernelFunction, pointCost, unitLoop } from './kernel-function.ts';
 import type { Frame, KernelCode, Phase } from './kernel-function.ts';
 import { K_BLOCK, LIBRARY, packerIndex } from './library.ts';
 import { mapCode } from './map.ts';
-import { planMatmul, sideBytes, type MatmulPlan, type Side } from './matmul-plan.ts';
+import {
+  hasFloatOperands,
+  planMatmul,
+  sideBytes,
+  type MatmulPlan,
+  type Side,
+} from './matmul-plan.ts';
 import { emitSpan, unrollFor } from './span.ts';
 
 /** Rows copied by one unit. */
@@ -254,6 +261,7 @@ function emptySum(kernel: MatmulKernel): MapKernel {
 
 /** Code of a matmul kernel. */
 export function matmulCode(kernel: MatmulKernel, relaxed: boolean): KernelCode {
+  invariant(hasFloatOperands(kernel), 'a matmul of operands that are not floats');
   if (kernel.inner === 0) return mapCode(emptySum(kernel), relaxed);
   const plan = planMatmul(kernel);
   const main = mainPhase(kernel, plan, relaxed);

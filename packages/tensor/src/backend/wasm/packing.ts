@@ -175,9 +175,6 @@ export function packFunction(type: PackedType, layout: Layout): ModuleFunction {
   return { signature: PACK_SIGNATURE, body: code.body() };
 }
 
-/** `(a, rowStride, kStride, rows, k, out)`: strides in bytes; `out` is rows · k floats. */
-export const ROWS_SIGNATURE: Signature = PACK_SIGNATURE;
-
 /** Four rows at once whose elements with equal k are neighbours: 4×4 transposes. */
 function rowsAcross(code: Code, p: readonly Local[], type: PackedType): void {
   const [a, , kStride, rows, k, out] = p as [Local, Local, Local, Local, Local, Local];
@@ -217,9 +214,12 @@ function rowsAcross(code: Code, p: readonly Local[], type: PackedType): void {
   });
 }
 
-/** Copies A into rows of consecutive f32; `across` relies on neighbours along m. */
+/**
+ * Copies A into rows of consecutive f32: `(a, rowStride, kStride, rows, k, out)`, strides in bytes, `out` of
+ * rows · k floats. `across` relies on neighbours along m.
+ */
 export function rowsFunction(type: PackedType, across: boolean): ModuleFunction {
-  const code = new Code(ROWS_SIGNATURE.parameters);
+  const code = new Code(PACK_SIGNATURE.parameters);
   const [a, rowStride, kStride, rows, k, out] = code.parameters as [
     Local,
     Local,
@@ -239,5 +239,5 @@ export function rowsFunction(type: PackedType, across: boolean): ModuleFunction 
     });
     code.set(a, op('i32.add', a, rowStride));
   });
-  return { signature: ROWS_SIGNATURE, body: code.body() };
+  return { signature: PACK_SIGNATURE, body: code.body() };
 }
