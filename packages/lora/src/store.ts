@@ -1,12 +1,12 @@
 /** @file Adapters to and from PEFT folders. */
 import { isFloatTensor, toFloat32, type Folder, type TensorData } from '@camada/hub';
-import { getParameter, type Module } from '@camada/nn';
+import { getParameter, namedParameters, type Module } from '@camada/nn';
 import { InputError, sameShape, showShape, tensor, type Tensor } from '@camada/tensor';
 import { attach, type LoraAdapter, type SavedParameter } from './adapter.ts';
 import { checkBias, checkUntied, linearAt } from './inject.ts';
 import { fitsLinear, LoraLinear } from './lora-linear.ts';
 import { readAdapter, writeAdapter, type AdapterData, type LoraPair } from './peft/adapter-file.ts';
-import { moduleScale } from './peft/targets.ts';
+import { isInside, moduleScale } from './peft/targets.ts';
 
 /** A loaded adapter, and what its config holds that was ignored. */
 export interface LoadedAdapter {
@@ -46,14 +46,27 @@ export async function loadAdapter(
   const data = await readAdapter(directory);
   checkBias(data.config);
   checkUntied(model, data.parameters.keys());
-  if (data.lora.size === 0)
-    throw new InputError('the adapter holds no LoRA matrices: was it saved before it was made?');
+  checkComplete(model, data);
   const layers = new Map<string, LoraLinear>();
   for (const [path, pair] of data.lora) layers.set(path, restore(model, path, pair, data));
   const saved = new Map<string, SavedParameter>();
   for (const [name, entry] of data.parameters) saved.set(name, restoreSaved(model, name, entry));
   const adapter = attach(model, { config: data.config, layers, saved });
   return { adapter, warnings: data.warnings };
+}
+
+/** Without a tensor that it names, the adapter would compute something else than was trained. */
+function checkComplete(model: Module, { config, lora, parameters }: AdapterData): void {
+  if (lora.size === 0)
+    throw new InputError('the adapter holds no LoRA matrices: was it saved before it was made?');
+  const modules = config.modules_to_save ?? [];
+  for (const name of namedParameters(model).keys()) {
+    const module = modules.find((candidate) => isInside(name, candidate));
+    if (module === undefined || parameters.has(name)) continue;
+    throw new InputError(
+      `the adapter's config has '${module}' in modules_to_save, but its tensors lack '${name}'; save the adapter again`,
+    );
+  }
 }
 
 function restore(model: Module, path: string, pair: LoraPair, { config }: AdapterData): LoraLinear {

@@ -417,6 +417,13 @@ describe('files that are refused leave the model as it was', () => {
     );
   });
 
+  test('a head that the config names and the tensors lack', async () => {
+    await refuse(
+      edit((entries) => entries.delete('base_model.model.classifier.bias')),
+      "has 'classifier' in modules_to_save, but its tensors lack 'classifier.bias'",
+    );
+  });
+
   test('what is not offered', async () => {
     await refuse(configure({ bias: 'all' }), "bias 'all' is not offered");
     await refuse(configure({ use_dora: true }), 'use_dora');
