@@ -1,0 +1,72 @@
+/** @file The `camada` command: finds the command, runs it, and turns errors into one sentence. */
+import { CamadaError, InputError } from '@camada/tensor';
+import { commandHelp, generalHelp, type Command } from './command.ts';
+import { convertCommand } from './convert.ts';
+import { doctorCommand } from './doctor.ts';
+import { evalCommand } from './eval.ts';
+import { finetuneCommand } from './finetune.ts';
+import { generateCommand } from './generate.ts';
+import { mergeCommand } from './merge.ts';
+import { nearest } from './options.ts';
+import { Screen } from './screen.ts';
+import { selectCommand } from './select.ts';
+import { closeDevice } from './device.ts';
+
+const COMMANDS: readonly Command[] = [
+  doctorCommand,
+  selectCommand,
+  finetuneCommand,
+  evalCommand,
+  generateCommand,
+  mergeCommand,
+  convertCommand,
+];
+
+/** Runs `camada` with arguments; the exit code. Every failure is one sentence on standard error. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    await dispatch(args);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${sentence(error)}\n`);
+    return 1;
+  } finally {
+    closeDevice();
+  }
+}
+
+async function dispatch([name, ...args]: readonly string[]): Promise<void> {
+  if (name === undefined || ['help', '--help', '-h'].includes(name)) {
+    process.stdout.write(generalHelp(COMMANDS));
+    return;
+  }
+  const command = COMMANDS.find((known) => known.name === name);
+  if (!command) throw unknownCommand(name);
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(commandHelp(command));
+    return;
+  }
+  const screen = new Screen(args.includes('--json'));
+  try {
+    const result = await command.start(args, screen);
+    if (screen.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  } finally {
+    screen.clear();
+  }
+}
+
+function unknownCommand(name: string): InputError {
+  const names = COMMANDS.map((command) => command.name);
+  const near = nearest(name, names);
+  return new InputError(
+    `There is no command "${name}".${near ? ` Did you mean ${near}?` : ''} There are ${names.join(', ')}.`,
+  );
+}
+
+/** What is shown of an error: its message, on one line. */
+function sentence(error: unknown): string {
+  if (process.env['CAMADA_DEBUG'] && error instanceof Error) return error.stack ?? error.message;
+  if (error instanceof CamadaError) return `camada: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}`;
+  const reason = error instanceof Error ? error.message : String(error);
+  return `camada: this should not have happened: ${reason.replaceAll(/\s*\n\s*/g, ' ')} (CAMADA_DEBUG=1 shows where).`;
+}

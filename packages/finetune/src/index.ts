@@ -1,0 +1,20 @@
+/** @file The public surface of @camada/finetune. */
+export { loadModel, type LoadModelOptions, type LoadedModel } from './model/load.ts';
+export type { CamadaRecord, StoredAdapter } from './model/adapter.ts';
+export type { LabelMap } from './model/labels.ts';
+export type { Network } from './model/network.ts';
+export type { FinetuneTask } from './model/task.ts';
+export type { Columns, DataSource, ReadOptions } from './data/source.ts';
+export type { LayerChoice, LayersOption } from './select/choice.ts';
+export type { MeasureOptions } from './select/measure.ts';
+export type { LoraSettings, Method } from './train/method.ts';
+export type { StepReport } from './train/loop.ts';
+export type { Metrics } from './eval/metrics.ts';
+export type { Phase, RunEvent, RunSummary } from './run/events.ts';
+export type { FinetuneData, FinetuneOptions } from './run/options.ts';
+export { finetune, type Run, type RunResult } from './run/finetune.ts';
+export { evaluate, type EvaluateOptions } from './run/evaluate.ts';
+export { select, type Selection, type SelectionOptions } from './run/select.ts';
+export { generateText, type GeneratedText, type TextOptions } from './run/generate.ts';
+export { merge } from './run/merge.ts';
+export { checkOutput, saveFiles, type Files } from './save/folder.ts';

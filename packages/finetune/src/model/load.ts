@@ -1,0 +1,59 @@
+/** @file Opening a model folder: what it is and what it can do. Its weights are read when the task is known. */
+import { InputError } from '@camada/tensor';
+import { openModelFolder, type Folder, type ModelFolder, type Tokenizer } from '@camada/hub';
+import { storedAdapter, type StoredAdapter } from './adapter.ts';
+import { configLabels } from './labels.ts';
+import { tasksOf, type FinetuneTask } from './task.ts';
+
+/** An opened model; `finetune`, `evaluate` and the others read its weights. */
+export interface LoadedModel {
+  /** What errors call it; adapters record it as their base. */
+  readonly name: string;
+  readonly folder: ModelFolder;
+  /** What it can be fine-tuned for. */
+  readonly tasks: readonly FinetuneTask[];
+  readonly tokenizer: Tokenizer;
+  /** Names of the classes that its own head tells apart; undefined where it has no classifier. */
+  readonly labelNames: readonly string[] | undefined;
+  /** The adapter that is put on it; undefined without one. */
+  readonly adapter: StoredAdapter | undefined;
+}
+
+/** Choices of `loadModel`. */
+export interface LoadModelOptions {
+  /** An adapter folder, by PEFT or by Camada, to put on the model. */
+  readonly adapter?: string | Folder;
+}
+
+/**
+ * Opens a Hugging Face model folder: a path (Node) or a `Folder`. Throws InputError when a file is missing or
+ * damaged, or when the architecture is not supported.
+ */
+export async function loadModel(
+  directory: string | Folder,
+  options: LoadModelOptions = {},
+): Promise<LoadedModel> {
+  const folder = await openModelFolder(directory);
+  const tasks = tasksOf(folder.config.values);
+  const { tokenizer } = folder;
+  if (!tokenizer)
+    throw new InputError(
+      `${folder.name} has no tokenizer.json; copy the one that the model was trained with into the folder.`,
+    );
+  return {
+    name: folder.name,
+    folder,
+    tasks,
+    tokenizer,
+    labelNames: classNames(folder),
+    adapter: options.adapter === undefined ? undefined : await storedAdapter(options.adapter),
+  };
+}
+
+/** The classes of a trained classifier; Transformers leaves LABEL_0 and LABEL_1 out of the configuration. */
+function classNames({ tensors, config }: ModelFolder): readonly string[] | undefined {
+  if (!tensors.has('classifier.weight')) return undefined;
+  const count = tensors.entry('classifier.weight').shape[0] ?? 0;
+  const names = configLabels(config.get('id2label'));
+  return names ?? Array.from({ length: count }, (_, i) => `LABEL_${i}`);
+}

@@ -1,0 +1,16 @@
+/** @file `metrics.jsonl`: one JSON object a line, the run's facts first, then its steps, then the results. */
+import type { ReportData } from './html.ts';
+
+/** The lines of a run. */
+export function metricsLines({ summary, before, after, history, ...rest }: ReportData): string {
+  const { layers, importance, seconds, peakBytes } = rest;
+  const lines: unknown[] = [
+    { event: 'start', ...summary },
+    ...(importance ? [{ event: 'importance', ...importance }] : []),
+    { event: 'before', ...before },
+    ...history.map((report) => ({ event: 'step', ...report })),
+    { event: 'after', ...after },
+    { event: 'end', layers, seconds, peakBytes },
+  ];
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+}

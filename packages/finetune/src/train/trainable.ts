@@ -1,0 +1,143 @@
+/**
+ * @file Which parameters train. The classifier always does; a pooler that the checkpoint lacks starts fresh, so it
+ * trains (and is stored) with the classifier, while a pretrained one stays frozen unless its whole model trains.
+ */
+import { InputError, type Tensor } from '@camada/tensor';
+import { namedParameters, type HeadModel } from '@camada/nn';
+import {
+  defaultTargets,
+  injectLora,
+  isInside,
+  linearNames,
+  matchTargets,
+  type LoraAdapter,
+  type LoraOptions,
+} from '@camada/lora';
+import type { Network } from '../model/network.ts';
+import type { LoraSettings, Method } from './method.ts';
+
+/** What trains. */
+export interface Trainable {
+  /** Parameters by name; everything else is frozen. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  /** The adapter they belong to; undefined for the methods without one. */
+  readonly adapter: LoraAdapter | undefined;
+}
+
+/** What the choice is made from. */
+export interface TrainableOptions {
+  readonly method: Method;
+  /** Numbers of the chosen layers. */
+  readonly layers: readonly number[];
+  /** Seed of the adapter's initial values. */
+  readonly seed: number;
+  /** Recorded in the adapter. */
+  readonly baseName: string;
+}
+
+/** Prepares a network for training. Throws InputError when the method finds nothing to train. */
+export async function prepareTraining(
+  network: Network,
+  { method, layers, seed, baseName }: TrainableOptions,
+): Promise<Trainable> {
+  if (method.type === 'lora') {
+    const options = loraOptions(network, method, layers, baseName);
+    const adapter = await injectLora(network.model, options, seed);
+    return { parameters: adapter.trainable, adapter };
+  }
+  const parameters =
+    method.type === 'head' ? headParameters(network) : fullParameters(network.model, layers);
+  return { parameters, adapter: undefined };
+}
+
+/** Throws InputError when LoRA targets match no module, or a head is wanted where there is none. */
+export function checkMatches(network: Network, method: Method): void {
+  if (method.type === 'head') headParameters(network);
+  if (method.type !== 'lora') return;
+  matchTargets(linearNames(network.model), {
+    target_modules: targetsOf(network.model, method),
+    exclude_modules: null,
+    layers_to_transform: null,
+    layers_pattern: null,
+    modules_to_save: modulesToSave(network),
+  });
+}
+
+function loraOptions(
+  network: Network,
+  settings: LoraSettings,
+  layers: readonly number[],
+  baseName: string,
+): LoraOptions {
+  const { model, task } = network;
+  const saved = modulesToSave(network);
+  const targets = targetsOf(model, settings);
+  return {
+    task_type: task === 'causal-lm' ? 'CAUSAL_LM' : 'SEQ_CLS',
+    base_model_name_or_path: baseName,
+    r: settings.r ?? 8,
+    lora_alpha: settings.alpha ?? 16,
+    lora_dropout: settings.dropout ?? 0,
+    use_rslora: settings.rslora ?? false,
+    modules_to_save: saved.length > 0 ? saved : null,
+    ...inLayers(model, targets, layers),
+  };
+}
+
+/** PEFT takes layer numbers with a list of names only; a pattern is resolved to full paths. */
+function inLayers(
+  model: HeadModel,
+  targets: readonly string[] | string,
+  layers: readonly number[],
+): Pick<LoraOptions, 'target_modules' | 'layers_to_transform'> {
+  if (layers.length === model.layers.length) return { target_modules: targets };
+  if (typeof targets !== 'string')
+    return { target_modules: targets, layers_to_transform: [...layers] };
+  const chosen = layers.map((i) => model.layers[i]!.name);
+  const paths = matchTargets(linearNames(model), {
+    target_modules: targets,
+    exclude_modules: null,
+    layers_to_transform: null,
+    layers_pattern: null,
+    modules_to_save: null,
+  }).filter((path) => chosen.some((layer) => path.startsWith(`${layer}.`)));
+  if (paths.length > 0) return { target_modules: paths };
+  throw new InputError(
+    `target_modules: the pattern "${targets}" matches no module of the layers ${layers.join(', ')}.`,
+  );
+}
+
+function targetsOf(model: HeadModel, { targets }: LoraSettings): readonly string[] | string {
+  return targets ?? defaultTargets(model.config.model_type);
+}
+
+function modulesToSave({ model, fresh, task }: Network): string[] {
+  if (task === 'causal-lm') return [];
+  const names = [...namedParameters(model).keys()];
+  return ['classifier', 'pooler'].filter((module) =>
+    (module === 'classifier' ? names : fresh).some((name) => isInside(name, module)),
+  );
+}
+
+function headParameters(network: Network): Map<string, Tensor> {
+  const { model, task } = network;
+  const heads = task === 'causal-lm' ? ['lm_head'] : modulesToSave(network);
+  const found = pick(model, (name) => heads.some((head) => isInside(name, head)));
+  if (found.size > 0) return found;
+  throw new InputError(
+    "The method 'head' finds no head to train: this model's output is tied to its embeddings; use lora or full.",
+  );
+}
+
+/** Chosen layers and the head; with all layers, the whole model. */
+function fullParameters(model: HeadModel, layers: readonly number[]): Map<string, Tensor> {
+  if (layers.length === model.layers.length) return namedParameters(model);
+  const prefixes = layers.map((i) => `${model.layers[i]!.name}.`);
+  return pick(model, (name) =>
+    [...prefixes, ...model.headPrefixes].some((prefix) => name.startsWith(prefix)),
+  );
+}
+
+function pick(model: HeadModel, wanted: (name: string) => boolean): Map<string, Tensor> {
+  return new Map([...namedParameters(model)].filter(([name]) => wanted(name)));
+}
