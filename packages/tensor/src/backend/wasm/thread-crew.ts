@@ -12,9 +12,10 @@ import { WORD } from './worker-source.ts';
 
 /** Nanoseconds below which a kernel is not worth sharing. */
 const WORTH_SHARING = 50_000;
-/** Jobs slower than alone, less those faster, after which the workers rest, and for how long (ms). */
-const PATIENCE = 12;
-const REST = 250;
+/** Milliseconds lost by sharing, less those won, after which the workers rest; and how long, at first and at most. */
+const PATIENCE = 20;
+const FIRST_REST = 250;
+const LONGEST_REST = 8000;
 /** Milliseconds that the caller spins for workers still inside before it sleeps. */
 const SPIN = 0.05;
 
@@ -35,7 +36,8 @@ export class ThreadCrew implements Crew {
   readonly #workers: readonly WorkerHandle[];
   readonly #maySleep: boolean;
   #ticket = 0;
-  #slower = 0;
+  #lost = 0;
+  #rest = FIRST_REST;
   #restUntil = 0;
 
   constructor(pool: MemoryPool, workers: readonly WorkerHandle[], control: number) {
@@ -99,7 +101,8 @@ export class ThreadCrew implements Crew {
       this.#put('open', 0);
       const busy = performance.now() - start;
       this.#waitForEntered();
-      this.#judge(busy * (work.units / Math.max(own, 1)), performance.now() - start);
+      const taken = performance.now() - start;
+      if (own > 0) this.#judge(busy * (work.units / own), taken);
     }
     if (this.#get('failed') > 0)
       throw new DeviceError('wasm: a worker thread failed; open the device with threads: 1');
@@ -143,13 +146,17 @@ export class ThreadCrew implements Crew {
     }
   }
 
-  /** Rests the workers when sharing keeps taking longer than the caller alone would have. */
+  /**
+   * Rests the workers when sharing has cost time, not saved it: on a busy machine the caller waits for
+   * workers that the system has put aside. `alone` and `taken` in milliseconds.
+   */
   #judge(alone: number, taken: number): void {
-    if (taken > 1.1 * alone) this.#slower++;
-    else if (taken < 0.9 * alone) this.#slower = Math.max(0, this.#slower - 1);
-    if (this.#slower < PATIENCE) return;
-    this.#slower = 0;
-    this.#restUntil = performance.now() + REST;
+    this.#lost = Math.max(-PATIENCE, this.#lost + taken - alone);
+    if (this.#lost <= -PATIENCE) this.#rest = FIRST_REST;
+    if (this.#lost < PATIENCE) return;
+    this.#lost = 0;
+    this.#restUntil = performance.now() + this.#rest;
+    this.#rest = Math.min(2 * this.#rest, LONGEST_REST);
   }
 
   dispose(): void {
