@@ -177,13 +177,18 @@ function maySleep(words: Int32Array): boolean {
   }
 }
 
-/** Starts workers and the crew that they work in. Throws where the host has no workers. */
+/** Starts workers and the crew that they work in. Throws DeviceError where the host starts none. */
 export async function openCrew(pool: MemoryPool, threads: number): Promise<Crew> {
   const control = pool.allocate(4 * Object.keys(WORD).length);
   pool.bytes().fill(0, control, control + 4 * Object.keys(WORD).length);
   const starts = Array.from({ length: threads - 1 }, () => {
     return { memory: pool.memory, control, scratch: pool.allocate(SCRATCH_BYTES) };
   });
-  const workers = await Promise.all(starts.map(startWorker));
+  const workers = await Promise.all(starts.map(startWorker)).catch((cause: unknown) => {
+    throw new DeviceError(
+      `wasm: a worker thread did not start (${String(cause)}); allow workers from blob: addresses, or open with threads: 1`,
+      { cause },
+    );
+  });
   return new ThreadCrew(pool, workers, control);
 }
