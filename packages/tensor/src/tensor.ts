@@ -288,8 +288,9 @@ export class Tensor implements Holder {
       throw new ShapeError(`squeeze: axis ${axis} of ${showShape(this.shape)} is not 1`);
     return this.reshape(reducedShape(this.shape, [a], false));
   }
-  /** Joins axes `from` to `to` (inclusive) into one. */
+  /** Joins axes `from` to `to` (inclusive) into one; a scalar becomes [1]. */
   flatten(from = 0, to = -1): Tensor {
+    if (this.rank === 0) return this.reshape([1]);
     const a = normalizeAxis('flatten', from, this.rank);
     const b = normalizeAxis('flatten', to, this.rank);
     const joined = sizeOf(this.shape.slice(a, b + 1));
