@@ -1,0 +1,180 @@
+/** @file Tiny random models, their tokenizers and data, written to a temporary folder, and the built command. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeSafetensors, type TensorData } from '@camada/hub';
+import { modelFromConfig, namedParameters, type HeadTask } from '@camada/nn';
+
+const GOOD = ['good', 'great', 'lovely', 'fine', 'superb', 'bright'];
+const BAD = ['bad', 'awful', 'ugly', 'poor', 'dreadful', 'dull'];
+const NEUTRAL = ['the', 'film', 'is', 'a', 'story', 'of', 'this', 'and', 'plot', 'very'];
+const SPECIAL = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
+const WORDS = [...SPECIAL, ...GOOD, ...BAD, ...NEUTRAL];
+
+/** A fresh folder. */
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'camada-'));
+}
+
+const vocabulary = Object.fromEntries(WORDS.map((word, id) => [word, id]));
+
+const added = (content: string): object => ({
+  id: vocabulary[content],
+  content,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: true,
+});
+
+function tokenizerJson(postProcessor: object): object {
+  return {
+    added_tokens: SPECIAL.map(added),
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: true,
+      strip_accents: null,
+      lowercase: true,
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: postProcessor,
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      type: 'WordPiece',
+      unk_token: '[UNK]',
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab: vocabulary,
+    },
+  };
+}
+
+const SIZES = {
+  vocab_size: WORDS.length,
+  hidden_size: 32,
+  num_attention_heads: 2,
+  intermediate_size: 48,
+  max_position_embeddings: 64,
+  pad_token_id: 0,
+};
+
+const BERT = {
+  ...SIZES,
+  model_type: 'bert',
+  architectures: ['BertForMaskedLM'],
+  num_hidden_layers: 3,
+  hidden_act: 'gelu',
+  hidden_dropout_prob: 0,
+  attention_probs_dropout_prob: 0,
+  type_vocab_size: 2,
+  initializer_range: 0.2,
+};
+
+const LLAMA = {
+  ...SIZES,
+  model_type: 'llama',
+  architectures: ['LlamaForCausalLM'],
+  num_hidden_layers: 2,
+  num_key_value_heads: 1,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10000,
+  tie_word_embeddings: true,
+  bos_token_id: 2,
+  eos_token_id: 3,
+  initializer_range: 0.1,
+};
+
+async function writeModel(
+  folder: string,
+  config: object,
+  task: HeadTask,
+  postProcessor: object,
+): Promise<string> {
+  const tensors = new Map<string, TensorData>();
+  for (const [name, parameter] of namedParameters(modelFromConfig(config, task, { seed: 5 })))
+    tensors.set(name, {
+      dtype: 'f32',
+      shape: parameter.shape,
+      data: Float32Array.from(await parameter.data()),
+    });
+  mkdirSync(folder, { recursive: true });
+  await writeSafetensors(join(folder, 'model.safetensors'), tensors);
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(tokenizerJson(postProcessor)));
+  return folder;
+}
+
+/** A BERT of three layers without classifier or pooler. */
+export function tinyBert(folder: string): Promise<string> {
+  return writeModel(folder, BERT, 'masked-lm', {
+    type: 'BertProcessing',
+    cls: ['[CLS]', 2],
+    sep: ['[SEP]', 3],
+  });
+}
+
+/** A Llama of two layers with tied embeddings. */
+export function tinyLlama(folder: string): Promise<string> {
+  const bos = { SpecialToken: { id: '[CLS]', type_id: 0 } };
+  const template = {
+    type: 'TemplateProcessing',
+    single: [bos, { Sequence: { id: 'A', type_id: 0 } }],
+    pair: [bos, { Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
+    special_tokens: { '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] } },
+  };
+  return writeModel(folder, LLAMA, 'causal-lm', template);
+}
+
+/** A generator of whole numbers below n, the same in every run (Numerical Recipes' constants). */
+function lots(seed: number): (n: number) => number {
+  let state = seed;
+  return (n) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * n);
+  };
+}
+
+/** Sentences with one word that decides; every class as often as the other. */
+export function sentences(count: number, seed: number): { text: string; label: string }[] {
+  const below = lots(seed);
+  return Array.from({ length: count }, (_, i) => {
+    const words = Array.from({ length: 3 + below(8) }, () => NEUTRAL[below(NEUTRAL.length)]!);
+    const telling = i % 2 === 0 ? GOOD : BAD;
+    words.splice(below(words.length), 0, telling[below(telling.length)]!);
+    return { text: words.join(' '), label: i % 2 === 0 ? 'positive' : 'negative' };
+  });
+}
+
+/** A TSV of sentences with a header. */
+export function sentencesFile(path: string, count: number, seed: number): string {
+  const rows = sentences(count, seed).map(({ text, label }) => `${text}\t${label}`);
+  writeFileSync(path, ['sentence\tlabel', ...rows, ''].join('\n'));
+  return path;
+}
+
+/** Outcome of a run of the command. */
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const command = fileURLToPath(new URL('../bin/camada.js', import.meta.url));
+
+/** Runs the built command on wasm; it must end by itself within a minute. */
+export function camada(...args: string[]): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [command, ...args], {
+      env: { ...process.env, CAMADA_BACKEND: 'wasm', CAMADA_DEBUG: '' },
+      timeout: 60_000,
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
