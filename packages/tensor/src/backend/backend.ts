@@ -67,7 +67,11 @@ export interface Backend {
    * Runs a program. `bindings[i]` is the memory of `plan.buffers[i]`, undefined for scratch. `scalars` are the
    * 32-bit words of the graph's host numbers, by slot.
    */
-  run(program: Program, bindings: readonly (DeviceBuffer | undefined)[], scalars: Uint32Array): void;
+  run(
+    program: Program,
+    bindings: readonly (DeviceBuffer | undefined)[],
+    scalars: Uint32Array,
+  ): void;
   /** Resolves when all earlier work is done; rejects with DeviceError when some of it failed. */
   synchronize(): Promise<void>;
   memory(): MemoryUse;
