@@ -46,7 +46,7 @@ describe('on input as it should be', () => {
     const lora = ['--method', 'lora', '--layers', 'cka:2', '--r', '4', '--alpha', '8'];
     const result = await json(
       ...['finetune', '--model', at('bert'), ...files(), ...lora, '--output', at('adapter')],
-      ...['--epochs', '6', '--batch-size', '16', '--learning-rate', '5e-3', '--seed', '3'],
+      ...['--epochs', '6', '--batch-size', '16', '--learning-rate', '1e-2', '--seed', '3'],
     );
     const metrics = { n: 80, loss: expect.any(Number), accuracy: expect.any(Number) };
     expect(result).toMatchObject({ before: metrics, after: metrics, seconds: expect.any(Number) });

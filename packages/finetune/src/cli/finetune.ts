@@ -67,7 +67,11 @@ const OPTIONS = {
   },
   epochs: { type: 'number', value: 'N', help: 'Passes over the data; 3.' },
   'max-steps': { type: 'integer', value: 'N', help: 'Stop after so many steps.' },
-  'learning-rate': { type: 'number', value: 'X', help: '1e-3 for lora and head, 5e-5 for full.' },
+  'learning-rate': {
+    type: 'number',
+    value: 'X',
+    help: '0.8 / width for lora (2e-3 for MiniLM), 1e-3 for head, 5e-5 for full.',
+  },
   scheduler: {
     type: 'text',
     value: 'NAME',

@@ -130,7 +130,7 @@ function unknownOption(rawName: string, names: readonly string[], command: strin
 export function nearest(word: string, names: readonly string[]): string | undefined {
   const scored = names.map((name) => ({ name, away: distance(word, name) }));
   const [best] = scored.sort((a, b) => a.away - b.away);
-  return best && best.away <= Math.max(1, Math.floor(best.name.length / 3)) ? best.name : undefined;
+  return best && best.away <= Math.ceil(best.name.length / 3) ? best.name : undefined;
 }
 
 /** Edit distance (Levenshtein 1966), by rows. */

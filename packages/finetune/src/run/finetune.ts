@@ -65,7 +65,7 @@ export async function finetune(loaded: LoadedModel, options: FinetuneOptions): P
     network.model,
     trainable.parameters,
     prepared.rows.train.rows,
-    { ...settings, maxLength: prepared.maxLength },
+    { ...settings, maxLength: prepared.maxLength, learningRate: prepared.learningRate },
     (report) => onEvent({ type: 'step', report }),
   );
   const after = await measured('after', prepared, settings);
@@ -96,7 +96,7 @@ async function measured(
 
 function summaryOf(
   loaded: LoadedModel,
-  { network, layers, rows, maxLength }: Prepared,
+  { network, layers, rows, maxLength, learningRate }: Prepared,
   settings: Settings,
   { parameters }: Trainable,
   { info }: Device,
@@ -113,7 +113,7 @@ function summaryOf(
     trainableParameters: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
     totalParameters: countParameters(model),
     examples: { train: rows.train.rows.length, test: rows.test.rows.length },
-    learningRate: settings.learningRate,
+    learningRate,
     batchSize: settings.batchSize,
     epochs: settings.epochs,
     maxLength,

@@ -5,7 +5,7 @@ import type { DataSource, ReadOptions } from '../data/source.ts';
 import type { FinetuneTask } from '../model/task.ts';
 import { layerChoice, type LayerChoice, type LayersOption } from '../select/choice.ts';
 import { USUAL_SAMPLES } from '../select/measure.ts';
-import { checkMethod, usualLearningRate, type Method } from '../train/method.ts';
+import { checkMethod, type Method } from '../train/method.ts';
 import type { RunEvent } from './events.ts';
 
 /** The files of a run and their columns. */
@@ -55,11 +55,12 @@ export interface FinetuneOptions {
 
 /** All choices made. */
 export interface Settings extends Required<
-  Omit<FinetuneOptions, 'task' | 'maxSteps' | 'maxLength' | 'layers'>
+  Omit<FinetuneOptions, 'task' | 'maxSteps' | 'maxLength' | 'layers' | 'learningRate'>
 > {
   readonly task: FinetuneTask | undefined;
   readonly maxSteps: number | undefined;
   readonly maxLength: number | undefined;
+  readonly learningRate: number | undefined;
   readonly layers: LayerChoice;
 }
 
@@ -75,7 +76,7 @@ export function settingsOf(options: FinetuneOptions): Settings {
     epochs: options.epochs ?? 3,
     maxSteps: options.maxSteps,
     batchSize: options.batchSize ?? 16,
-    learningRate: options.learningRate ?? usualLearningRate(method),
+    learningRate: options.learningRate,
     maxLength: options.maxLength,
     warmupRatio: options.warmupRatio ?? 0.06,
     weightDecay: options.weightDecay ?? 0.01,
@@ -91,7 +92,7 @@ export function settingsOf(options: FinetuneOptions): Settings {
 }
 
 function checkSettings(settings: Settings): void {
-  const { epochs, maxSteps, batchSize, learningRate, warmupRatio, seed, samples } = settings;
+  const { epochs, maxSteps, batchSize, learningRate = 0, warmupRatio, seed, samples } = settings;
   const rules: readonly (readonly [string, number, boolean, string])[] = [
     ['epochs', epochs, epochs > 0 && Number.isFinite(epochs), 'a number above 0'],
     ['max-steps', maxSteps ?? 1, whole(maxSteps ?? 1, 1), 'a whole number from 1'],

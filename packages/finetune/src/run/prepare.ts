@@ -10,6 +10,7 @@ import { buildNetwork, type Network } from '../model/network.ts';
 import { checkTask, type FinetuneTask } from '../model/task.ts';
 import { chosenLayers } from '../select/choice.ts';
 import { measureLayers } from '../select/measure.ts';
+import { usualLearningRate } from '../train/method.ts';
 import { checkMatches } from '../train/trainable.ts';
 import type { Settings } from './options.ts';
 
@@ -22,6 +23,8 @@ export interface Prepared {
   readonly importance: ImportanceReport | undefined;
   /** Numbers of the layers to train. */
   readonly layers: readonly number[];
+  /** Largest learning rate of the schedule. */
+  readonly learningRate: number;
 }
 
 /** Reads and checks everything. Throws InputError before any work that takes long. */
@@ -43,7 +46,9 @@ export async function prepare(loaded: LoadedModel, settings: Settings): Promise<
   noteTruncation(rows.train, settings, maxLength);
   const importance = await measure(network, rows.train, settings, maxLength);
   const layers = layersFor(network, settings, importance);
-  return { network, rows, maxLength, importance, layers };
+  const { method, learningRate } = settings;
+  const usual = usualLearningRate(method, network.model.config.hidden_size);
+  return { network, rows, maxLength, importance, layers, learningRate: learningRate ?? usual };
 }
 
 /** Language models need no label column. */
