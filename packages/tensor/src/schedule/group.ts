@@ -37,6 +37,7 @@ export class Grouping {
   private readonly limits: ScheduleLimits;
   private readonly consumers: Map<Node, Set<Node>>;
   private readonly memory: Set<Node>;
+  private readonly alone: ReadonlySet<Node>;
   private readonly outputs: Set<Node>;
   private readonly slots: Map<Node, number>;
   private readonly position: Map<Node, number>;
@@ -48,7 +49,9 @@ export class Grouping {
     this.graph = graph;
     this.limits = limits;
     this.consumers = consumersOf(graph);
-    this.memory = chooseMemory(graph, this.consumers);
+    const choice = chooseMemory(graph, this.consumers);
+    this.memory = choice.memory;
+    this.alone = choice.alone;
     this.outputs = new Set(graph.outputs.map((output) => output.node));
     this.slots = new Map(graph.scalars.map((node, slot) => [node, slot]));
     this.position = new Map(graph.nodes.map((node, i) => [node, i]));
@@ -213,6 +216,7 @@ export class Grouping {
 
   /** Moves a producer into the kernel of a consumer, where that is possible and pays. */
   private join(node: Node): void {
+    if (this.alone.has(node)) return;
     const roots = [...this.rootsOf(node)].sort(
       (a, b) => this.position.get(a)! - this.position.get(b)!,
     );

@@ -106,11 +106,19 @@ export function rootsOf(
   return roots;
 }
 
-/** The first choice of nodes with memory; lowering may add more. Leaves over memory are not listed. */
+/** Nodes with memory. */
+export interface MemoryChoice {
+  /** Lowering may add more. Leaves over memory are not listed. */
+  readonly memory: Set<Node>;
+  /** Those that no other kernel may compute inside itself: it is memory that rounds or cuts them. */
+  readonly alone: ReadonlySet<Node>;
+}
+
+/** The first choice of nodes with memory. */
 export function chooseMemory(
   graph: Graph,
   consumers: ReadonlyMap<Node, ReadonlySet<Node>>,
-): Set<Node> {
+): MemoryChoice {
   const costs = new Map<Node, Cost>();
   const seen = new Map<Node, Cost>();
   for (const node of graph.nodes) {
@@ -122,23 +130,30 @@ export function chooseMemory(
   }
   const outputs = new Set(graph.outputs.map((output) => output.node));
   const memory = new Set<Node>();
+  const alone = new Set<Node>();
   const known = new Map<Node, Set<Node>>();
   for (let i = graph.nodes.length - 1; i >= 0; i--) {
     const node = graph.nodes[i]!;
     if (node.op === 'buffer' || nodeSize(node) === 0) continue;
     const users = consumers.get(node)!.size;
     const roots = rootsOf(node, consumers, memory, known).size;
-    if (outputs.has(node) || wantsMemory(node, costs.get(node)!, users, roots)) memory.add(node);
+    const cost = costs.get(node)!;
+    if (standsAlone(node, cost)) alone.add(node);
+    if (outputs.has(node) || alone.has(node) || wantsMemory(node, cost, users, roots))
+      memory.add(node);
   }
-  return memory;
+  return { memory, alone };
+}
+
+/** Casts to 16 bits, because only memory rounds, and the places where a long chain is cut. */
+function standsAlone(node: Node, cost: Cost): boolean {
+  const rounds = node.op === 'elementwise' && (node.dtype === 'f16' || node.dtype === 'bf16');
+  return rounds || cost.depth >= DEEPEST;
 }
 
 function wantsMemory(node: Node, cost: Cost, users: number, roots: number): boolean {
   if (node.op === 'matmul' || node.op === 'scatterAdd') return true;
-  if (cost.depth >= DEEPEST) return true;
   if (node.op !== 'elementwise' && node.op !== 'gather') return false;
-  // Only memory rounds to 16 bits.
-  if (node.dtype === 'f16' || node.dtype === 'bf16') return true;
   if (roots > 1) return isDear(cost);
   return users > 1 && cost.heavy;
 }

@@ -38,12 +38,9 @@ describe.each(DEVICES)('casts on %s', (device) => {
     expect([...got!.data].map((x) => x + 0)).toEqual([0, -1, -2, 2]);
   });
 
-  test.each([
-    ['f16', 2 ** -10],
-    ['bf16', 2 ** -7],
-  ] as const)(
-    '%s rounds to nearest even; fused values may keep more digits',
-    async (dtype, digits) => {
+  test.each(['f16', 'bf16'] as const)(
+    '%s rounds to nearest even, also inside a chain',
+    async (dtype) => {
       const data = Float32Array.from({ length: 301 }, (_, i) => (i - 150) * 0.0437 * 1.0001);
       const input = { data, shape: [301], dtype: 'f32' as const };
       await agree(device, ([x]) => x!.cast(dtype), [input], 0);
@@ -51,7 +48,7 @@ describe.each(DEVICES)('casts on %s', (device) => {
         const narrow = x!.cast(dtype);
         return [narrow.add(narrow), narrow.cast('f32').mul(3), narrow.reshape([7, 43]).max(0)];
       };
-      await agree(device, law, [input], digits);
+      await agree(device, law, [input], 1e-6);
     },
   );
 
