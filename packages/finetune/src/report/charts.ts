@@ -43,7 +43,7 @@ export function lossChart(history: readonly StepReport[]): string {
   return draw(
     {
       grid: { left: 60, right: 20, top: 36, bottom: 44 },
-      legend: { top: 4 },
+      legend: { top: 4, itemGap: 24 },
       xAxis: {
         type: 'value',
         name: 'step',

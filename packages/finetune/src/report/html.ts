@@ -20,6 +20,7 @@ const STYLE = `
 :root { color: #24302b; background: #fbfaf6; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 820px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+h2 small { display: block; color: #6b756f; font-size: .85rem; font-weight: normal; }
 table { border-collapse: collapse; } td, th { padding: .25rem 1rem .25rem 0; text-align: left; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr { border-bottom: 1px solid #e3e0d5; } figure { margin: 0; overflow-x: auto; }
@@ -28,7 +29,8 @@ p.note { color: #6b5d2e; } svg { max-width: 100%; height: auto; }`;
 /** The page of a run. */
 export async function reportHtml(data: ReportData): Promise<string> {
   const { summary } = data;
-  const title = `${summary.model} · ${summary.task}`;
+  const name = summary.model.split(/[/\\]/).findLast((part) => part !== '') ?? summary.model;
+  const title = `${name}: ${summary.task}`;
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -50,21 +52,29 @@ async function figures({ history, importance, layers }: ReportData): Promise<str
   const { heatMap, importanceBars, lossChart } = await import('./charts.ts');
   const parts = [figure('Training loss', lossChart(history))];
   if (importance) {
-    const how = `${importance.estimator} linear CKA, pooling ${importance.pooling}, ${importance.examples} examples`;
-    const rank = importance.stability;
-    const stable =
-      rank === null ? '' : `; resampled rankings agree with it to ${rank.toFixed(2)} (Spearman)`;
     parts.push(
-      figure(`Importance of the layers (${how}${stable})`, importanceBars(importance, layers)),
+      figure('Importance of the layers', importanceBars(importance, layers), protocol(importance)),
       ...importance.notes.map((note) => `<p class="note">${escape(note)}</p>`),
-      figure('Similarity of all levels (CKA)', heatMap(importance)),
+      figure(
+        'Similarity of all levels',
+        heatMap(importance),
+        'CKA of the embeddings (emb) and the output of every layer',
+      ),
     );
   }
   return parts.join('\n');
 }
 
-function figure(title: string, svg: string): string {
-  return `<h2>${escape(title)}</h2>\n<figure>${svg}</figure>`;
+/** How the bars were measured. */
+function protocol({ estimator, pooling, examples, stability }: ImportanceReport): string {
+  const stable =
+    stability === null ? '' : `; resampled rankings agree to ${stability.toFixed(2)} (Spearman)`;
+  return `1 − CKA of each layer's input and output (${estimator}, linear, pooling ${pooling}) on ${examples} examples${stable}; trained layers are green`;
+}
+
+function figure(title: string, svg: string, caption = ''): string {
+  const small = caption && `<small>${escape(caption)}</small>`;
+  return `<h2>${escape(title)}${small}</h2>\n<figure>${svg}</figure>`;
 }
 
 function metricsTable({ before, after }: ReportData): string {
@@ -79,7 +89,7 @@ function factsTable({ summary, seconds, peakBytes }: ReportData): string {
   const share = (100 * summary.trainableParameters) / summary.totalParameters;
   const facts: readonly (readonly [string, string])[] = [
     ['model', `${summary.model} (${summary.modelType}, ${summary.layerCount} layers)`],
-    ['method', summary.method],
+    ['method', methodText(summary)],
     ['layers trained', summary.layers.join(', ') || 'none'],
     [
       'trainable parameters',
@@ -96,7 +106,16 @@ function factsTable({ summary, seconds, peakBytes }: ReportData): string {
     ['time', `${seconds.toFixed(1)} s`],
     ['peak memory', `${(peakBytes / 2 ** 20).toFixed(0)} MiB`],
   ];
-  return `<table>${facts.map(([name, value]) => row([name, value])).join('\n')}</table>`;
+  const cells = facts.map(([name, value]) => `<tr><th>${name}</th><td>${escape(value)}</td></tr>`);
+  return `<table>${cells.join('\n')}</table>`;
+}
+
+function methodText({ method, lora }: RunSummary): string {
+  if (!lora) return method;
+  const { r, lora_alpha, lora_dropout, target_modules, use_rslora } = lora;
+  const targets = typeof target_modules === 'string' ? target_modules : target_modules.join(', ');
+  const dropout = lora_dropout > 0 ? `, dropout ${lora_dropout}` : '';
+  return `${use_rslora ? 'rsLoRA' : 'LoRA'}, r ${r}, alpha ${lora_alpha}${dropout}, on ${targets}`;
 }
 
 function row([name = '', ...values]: readonly string[]): string {

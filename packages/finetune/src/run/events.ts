@@ -1,5 +1,6 @@
 /** @file What a run tells while it goes on. */
 import type { ImportanceReport } from '@camada/cka';
+import type { LoraConfig } from '@camada/lora';
 import type { FinetuneTask } from '../model/task.ts';
 import type { Metrics } from '../eval/metrics.ts';
 import type { StepReport } from '../train/loop.ts';
@@ -12,6 +13,8 @@ export interface RunSummary {
   readonly modelType: string;
   readonly task: FinetuneTask;
   readonly method: 'lora' | 'head' | 'full';
+  /** The adapter's configuration; undefined for the other methods. */
+  readonly lora: LoraConfig | undefined;
   /** Class names; undefined where there are none. */
   readonly labels: readonly string[] | undefined;
   /** Numbers of the layers that train. */

@@ -98,7 +98,7 @@ function summaryOf(
   loaded: LoadedModel,
   { network, layers, rows, maxLength, learningRate }: Prepared,
   settings: Settings,
-  { parameters }: Trainable,
+  { parameters, adapter }: Trainable,
   { info }: Device,
 ): RunSummary {
   const { model, task, labels } = network;
@@ -107,6 +107,7 @@ function summaryOf(
     modelType: model.config.model_type,
     task,
     method: settings.method.type,
+    lora: adapter?.config,
     labels: labels?.names,
     layers,
     layerCount: model.layers.length,

@@ -1,5 +1,6 @@
 /** @file Everything of a run before its weights change: data, task, network, measured layers. */
-import { InputError } from '@camada/tensor';
+import { InputError, tensor } from '@camada/tensor';
+import { setParameter } from '@camada/nn';
 import type { ImportanceReport } from '@camada/cka';
 import { cutLength, type EncodedRows } from '../data/encode.ts';
 import { encodeFor, splitBlocks, splitExamples, type EncodeFor, type Split } from '../data/load.ts';
@@ -43,6 +44,7 @@ export async function prepare(loaded: LoadedModel, settings: Settings): Promise<
   const maxLength = cutLength(settings.maxLength, network.model.limits, loaded.tokenizer);
   const target: EncodeFor = { task, labels, tokenizer: loaded.tokenizer, maxLength };
   const rows = await encodeAll(examples, settings, target);
+  if (task === 'regression') startAtMean(network, rows.train);
   noteTruncation(rows.train, settings, maxLength);
   const importance = await measure(network, rows.train, settings, maxLength);
   const layers = layersFor(network, settings, importance);
@@ -108,6 +110,14 @@ async function encodeAll(
 
 function encodedSplit({ train, test }: Split<Examples>, target: EncodeFor): Split<EncodedRows> {
   return { train: encodeFor(train, target), test: encodeFor(test, target) };
+}
+
+/** A fresh head predicts the mean of the training values; from 0 it would spend its first steps on getting there. */
+function startAtMean({ model, fresh }: Network, { rows }: EncodedRows): void {
+  if (!fresh.includes('classifier.bias')) return;
+  const targets = rows.map(({ target }) => (typeof target === 'number' ? target : NaN));
+  const mean = targets.reduce((sum, value) => sum + value, 0) / targets.length;
+  setParameter(model, 'classifier.bias', tensor(Float32Array.of(mean)));
 }
 
 function noteTruncation(
