@@ -102,15 +102,20 @@ function finished(d: Draft, rest: object, stores: Store[]): Kernel {
     dtype,
     access: written.has(id) ? ('write' as const) : ('read' as const),
   }));
-  return { label: 'random', loop: d.loop, values: d.values, stores, buffers, ...rest } as Kernel;
+  return { label: 'random', loop: d.loop, values: d.values, stores, buffers, ...rest } as unknown as Kernel;
 }
+
+const DECODERS = new Map<string, (bits: number) => number>([
+  ['f16', fromF16],
+  ['bf16', fromBf16],
+]);
 
 async function check(kernel: Kernel, buffers: readonly HostBuffer[]): Promise<void> {
   const actual = await runWasm(backend, [kernel], buffers);
   const expected = reference(kernel, buffers);
   for (const { to } of kernel.stores) {
     const { dtype } = buffers[to]!;
-    const decode = { f16: fromF16, bf16: fromBf16 }[dtype as 'f16'];
+    const decode = DECODERS.get(dtype);
     const got = decode ? Float64Array.from(actual[to]!, decode) : actual[to]!;
     // What no store touches is compared too: the interpreter leaves the patterns there.
     const start = buffers[to]!.data;
