@@ -102,7 +102,14 @@ function finished(d: Draft, rest: object, stores: Store[]): Kernel {
     dtype,
     access: written.has(id) ? ('write' as const) : ('read' as const),
   }));
-  return { label: 'random', loop: d.loop, values: d.values, stores, buffers, ...rest } as unknown as Kernel;
+  return {
+    label: 'random',
+    loop: d.loop,
+    values: d.values,
+    stores,
+    buffers,
+    ...rest,
+  } as unknown as Kernel;
 }
 
 const DECODERS = new Map<string, (bits: number) => number>([
