@@ -54,7 +54,7 @@ describe('options', () => {
 });
 
 test('the progress line', () => {
-  expect(progressLine('Training', 5, 20, 'loss 0.5', 10)).toBe(
+  expect(progressLine('Training', 5, 20, 'loss 0.5', 0.5)).toBe(
     'Training █████░░░░░░░░░░░░░░░ 5/20  loss 0.5  0.500/s  30s left',
   );
   expect([12, 185, 3720].map(duration)).toEqual(['12s', '3m05s', '1h02m']);

@@ -12,8 +12,12 @@ export class Screen {
   readonly #terminal: boolean = process.stderr.isTTY;
   #shown = false;
   #lastUpdate = 0;
-  #began = performance.now();
-  #label = '';
+  /** Where the current line began. */
+  #start: { readonly label: string; readonly done: number; readonly at: number } = {
+    label: '',
+    done: 0,
+    at: 0,
+  };
 
   constructor(json: boolean) {
     this.json = json;
@@ -38,11 +42,13 @@ export class Screen {
    */
   progress(label: string, done: number, total: number, detail = ''): void {
     const now = performance.now();
-    if (label !== this.#label || done <= 1) [this.#label, this.#began] = [label, now];
+    if (label !== this.#start.label) this.#start = { label, done, at: now };
     const wait = this.#terminal ? UPDATE.terminal : UPDATE.log;
     if (done < total && now - this.#lastUpdate < wait) return;
     this.#lastUpdate = now;
-    const line = progressLine(label, done, total, detail, (now - this.#began) / 1000);
+    const { done: from, at } = this.#start;
+    const rate = now > at ? (done - from) / ((now - at) / 1000) : 0;
+    const line = progressLine(label, done, total, detail, rate);
     if (!this.#terminal) process.stderr.write(`${line}\n`);
     else {
       process.stderr.write(`\r${line.slice(0, (process.stderr.columns || 80) - 1)}\x1b[K`);
@@ -60,17 +66,16 @@ export class Screen {
 
 const BAR = 20;
 
-/** One progress line; the rate is unknown until something was done. */
+/** One progress line; `rate` is a second's work, 0 while it is not known. */
 export function progressLine(
   label: string,
   done: number,
   total: number,
   detail: string,
-  seconds: number,
+  rate: number,
 ): string {
   const filled = Math.round((BAR * done) / total);
   const bar = '█'.repeat(filled) + '░'.repeat(BAR - filled);
-  const rate = seconds > 0 ? done / seconds : 0;
   const left =
     rate > 0 ? `  ${rate.toPrecision(3)}/s  ${duration((total - done) / rate)} left` : '';
   return `${label} ${bar} ${done}/${total}${detail ? `  ${detail}` : ''}${left}`;

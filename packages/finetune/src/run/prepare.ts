@@ -12,7 +12,7 @@ import { checkTask, type FinetuneTask } from '../model/task.ts';
 import { chosenLayers } from '../select/choice.ts';
 import { measureLayers } from '../select/measure.ts';
 import { usualLearningRate } from '../train/method.ts';
-import { checkMatches } from '../train/trainable.ts';
+import { checkMethodFits } from '../train/trainable.ts';
 import type { Settings } from './options.ts';
 
 /** A run that is ready to train. */
@@ -38,7 +38,7 @@ export async function prepare(loaded: LoadedModel, settings: Settings): Promise<
   const task = decideTask(loaded, settings, examples);
   const labels = task === 'classification' ? labelsOf(examples, loaded.labelNames) : undefined;
   const network = await buildNetwork(loaded, { task, labels, seed: settings.seed });
-  checkMatches(network, settings.method);
+  checkMethodFits(network, settings.method);
   if (settings.layers.select !== 'cka')
     chosenLayers(settings.layers, network.model.layers.length, undefined);
   const maxLength = cutLength(settings.maxLength, network.model.limits, loaded.tokenizer);

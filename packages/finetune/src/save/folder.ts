@@ -26,7 +26,8 @@ export async function checkOutput(directory: string): Promise<void> {
 export async function saveFiles(directory: string, files: Files): Promise<void> {
   await checkOutput(directory);
   const fs = await import('node:fs/promises');
-  const goal = directory.replace(/[/\\]+$/, '');
+  const { resolve } = await import('node:path');
+  const goal = resolve(directory);
   const mark = crypto.randomUUID().slice(0, 8);
   const [fresh, old] = [`${goal}.${mark}.tmp`, `${goal}.${mark}.old`];
   try {
@@ -35,9 +36,20 @@ export async function saveFiles(directory: string, files: Files): Promise<void> 
     await fs.rename(fresh, goal);
   } catch (error) {
     await fs.rm(fresh, { recursive: true, force: true });
-    throw error;
+    if ((await exists(old)) && !(await exists(goal))) await fs.rename(old, goal);
+    throw refusal(directory, error);
   }
   await fs.rm(old, { recursive: true, force: true });
+}
+
+function refusal(directory: string, error: unknown): InputError {
+  if (error instanceof InputError) return error;
+  return new InputError(
+    `${directory} could not be written (${String(error)}); name another folder.`,
+    {
+      cause: error,
+    },
+  );
 }
 
 async function contents(directory: string): Promise<string[]> {

@@ -9,6 +9,7 @@ import {
   injectLora,
   isInside,
   linearNames,
+  loraConfig,
   matchTargets,
   type LoraAdapter,
   type LoraOptions,
@@ -50,17 +51,12 @@ export async function prepareTraining(
   return { parameters, adapter: undefined };
 }
 
-/** Throws InputError when LoRA targets match no module, or a head is wanted where there is none. */
-export function checkMatches(network: Network, method: Method): void {
+/** Throws InputError when LoRA's settings cannot be or its targets match no module, or there is no head to train. */
+export function checkMethodFits(network: Network, method: Method): void {
   if (method.type === 'head') headParameters(network);
   if (method.type !== 'lora') return;
-  matchTargets(linearNames(network.model), {
-    target_modules: targetsOf(network.model, method),
-    exclude_modules: null,
-    layers_to_transform: null,
-    layers_pattern: null,
-    modules_to_save: modulesToSave(network),
-  });
+  const all = network.model.layers.map(({ index }) => index);
+  matchTargets(linearNames(network.model), loraConfig(loraOptions(network, method, all, '')));
 }
 
 function loraOptions(
