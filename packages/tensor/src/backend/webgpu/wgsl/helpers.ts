@@ -2,36 +2,30 @@
  * @file Functions that kernels call. Each is added to a shader whose text names it.
  */
 
-/** Statements of one Philox round apart from the key's advance; see Salmon et al., SC 2011, section 3. */
-const ROUND = `    let p0 = camada_mul_wide(0xD2511F53u, c.x);
-    let p1 = camada_mul_wide(0xCD9E8D57u, c.z);
-    c = vec4<u32>(p1.y ^ c.y ^ k.x, p1.x, p0.y ^ c.w ^ k.y, p0.x);
-    k += vec2<u32>(0x9E3779B9u, 0xBB67AE85u);`;
-
 /** Name, text, and the names of the helpers it calls, callers after callees. */
 const HELPERS: readonly { readonly name: string; readonly text: string }[] = [
   {
     name: 'camada_random',
-    // Philox4x32-10; WGSL has no 64-bit product, so it is made of 16-bit halves.
+    // Philox4x32-10, Salmon et al., SC 2011, section 3. WGSL has no 64-bit product, so the upper words are made
+    // of 16-bit halves of the multipliers 0xD2511F53 and 0xCD9E8D57.
     text: `fn camada_random(counter: u32, k0: u32, k1: u32) -> f32 {
-  var c = vec4<u32>(counter, 0u, 0u, 0u);
-  var k = vec2<u32>(k0, k1);
+  var x = counter; var y = 0u; var z = 0u; var w = 0u;
+  var kx = k0; var ky = k1;
   for (var round = 0; round < 10; round++) {
-${ROUND}
+    let xl = x & 0xffffu; let xh = x >> 16u;
+    let zl = z & 0xffffu; let zh = z >> 16u;
+    let xm = 0xd251u * xl + ((0x1f53u * xl) >> 16u);
+    let zm = 0xcd9eu * zl + ((0x8d57u * zl) >> 16u);
+    let xc = 0x1f53u * xh + (xm & 0xffffu);
+    let zc = 0x8d57u * zh + (zm & 0xffffu);
+    let next = (0xcd9eu * zh + (zm >> 16u) + (zc >> 16u)) ^ y ^ kx;
+    y = 0xcd9e8d57u * z;
+    z = (0xd251u * xh + (xm >> 16u) + (xc >> 16u)) ^ w ^ ky;
+    w = 0xd2511f53u * x;
+    x = next;
+    kx += 0x9e3779b9u; ky += 0xbb67ae85u;
   }
-  return f32(c.x >> 8u) * 5.9604644775390625e-8f;
-}`,
-  },
-  {
-    name: 'camada_mul_wide',
-    // Low and high word of a 32 by 32 bit product.
-    text: `fn camada_mul_wide(a: u32, b: u32) -> vec2<u32> {
-  let al = a & 0xffffu; let ah = a >> 16u;
-  let bl = b & 0xffffu; let bh = b >> 16u;
-  let low = al * bl;
-  let mid = ah * bl + (low >> 16u);
-  let cross = al * bh + (mid & 0xffffu);
-  return vec2<u32>(a * b, ah * bh + (mid >> 16u) + (cross >> 16u));
+  return f32(x >> 8u) * 5.9604644775390625e-8f;
 }`,
   },
   {

@@ -4,12 +4,12 @@
  * everywhere, and the fastest on software adapters. Sums run in the order of k.
  */
 import type { MatmulKernel, Operand } from '../../../schedule/kernel.ts';
-import { closure } from '../../../schedule/kernel.ts';
 import { sizeOf } from '../../../shape.ts';
+import { finishFunction, finishTile } from './epilogue.ts';
 import { ceilDiv } from './facts.ts';
 import type { Body } from './shell.ts';
 import { affineText, block, LETTERS, splitIndex } from './text.ts';
-import { emitStore, emitValue, makeFrame, variesOnLastAxis, type Frame } from './values.ts';
+import { makeFrame, variesOnLastAxis, type Frame } from './values.ts';
 import { loadQuadText, loadText, packedBuffers, type View } from './views.ts';
 
 /** Sizes of a tile; `columns` is 1 or a multiple of 4, `rows` 1, 2 or a multiple of 4. */
@@ -86,43 +86,6 @@ function touched(kernel: MatmulKernel): Set<number> {
   return new Set([...loads, ...kernel.stores.map((store) => store.to)]);
 }
 
-/** The function `finish(batch…, m, n, product)`, which evaluates the epilogue of one element, or four. */
-export function finishFunction(writer: MatmulWriter): string[] {
-  const { frame, kernel } = writer;
-  const parameters = frame.axes.map((axis) => `${axis}: i32`).join(', ');
-  const type = frame.lanes === 4 ? 'vec4<f32>' : 'f32';
-  const ids = closure(
-    kernel.values,
-    kernel.stores.map((store) => store.value),
-  );
-  return block(`fn finish(${parameters}, product: ${type})`, [
-    ...ids.flatMap((id) => emitValue(frame, id)),
-    ...kernel.stores.flatMap((store) => emitStore(frame, store)),
-  ]);
-}
-
-/**
- * Calls of `finish` for `width` neighbours from (m, n) whose products are `product` (a vector when
- * `width` is 4), each only where it lies inside the result.
- */
-export function finishCalls(
-  writer: MatmulWriter,
-  at: { readonly m: string; readonly n: string; readonly width: 1 | 4 },
-  product: string,
-): string[] {
-  const { frame, kernel } = writer;
-  const { m, n } = sizesOf(kernel);
-  const batch = frame.axes.slice(0, -2);
-  const call = (column: string, text: string): string =>
-    `finish(${[...batch, at.m, column, text].join(', ')});`;
-  if (frame.lanes === 4 && at.width === 4)
-    return [`if (${at.m} < ${m} && ${at.n} < ${n}) { ${call(at.n, product)} }`];
-  const lanes = at.width === 1 ? [product] : LETTERS.map((letter) => `${product}.${letter}`);
-  return lanes.map(
-    (text, j) => `if (${at.m} < ${m} && ${at.n} + ${j} < ${n}) { ${call(`${at.n} + ${j}`, text)} }`,
-  );
-}
-
 /** The text of an operand's first address: offset and batch axes. */
 export function operandBase(writer: MatmulWriter, operand: Operand): string {
   const axes = writer.frame.axes.slice(0, -2);
@@ -162,7 +125,9 @@ function tileLines(writer: MatmulWriter, tile: Tile): string[] {
     lines.push(...block(`for (var k = 0; k < ${whole}; k += 4)`, stepLines(writer, tile, 4)));
   if (inner > whole)
     lines.push(...block(`for (var k = ${whole}; k < ${inner}; k++)`, stepLines(writer, tile, 1)));
-  return [...lines, ...resultLines(writer, tile)];
+  const groups = ceilDiv(tile.columns, 4);
+  const width = tile.columns === 1 ? 1 : 4;
+  return [...lines, ...finishTile(writer, { rows: tile.rows, groups, width, step: 4 })];
 }
 
 /** Addresses of the rows of a and the columns of b; those past the edge repeat the last, unstored. */
@@ -264,13 +229,4 @@ function multiply(tile: Tile, i: number, g: number, a: Along, b: Along, k: numbe
   const left = aText(a, i, k);
   const spread = tile.columns === 1 ? left : `vec4<f32>(${left})`;
   return `acc${i}_${g} = fma(${spread}, ${bText(tile, b, g, k)}, acc${i}_${g});`;
-}
-
-function resultLines(writer: MatmulWriter, tile: Tile): string[] {
-  const width = tile.columns === 1 ? 1 : 4;
-  return range(tile.rows).flatMap((i) =>
-    range(ceilDiv(tile.columns, 4)).flatMap((g) =>
-      finishCalls(writer, { m: `m + ${i}`, n: `n + ${4 * g}`, width }, `acc${i}_${g}`),
-    ),
-  );
 }

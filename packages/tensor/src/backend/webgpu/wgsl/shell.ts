@@ -25,6 +25,24 @@ export interface Body {
   readonly clear?: number;
 }
 
+/** A variable that is always 0, which the compiler cannot know: no dispatch has a third dimension. */
+const NOTHING = 'camada_nothing';
+/** A loop over a constant number of steps, as every loop here is written. */
+const COUNTED = /for \(var (\w+) = (\w+); \1 < (\d+);/g;
+/** The first line of the entry point. */
+const START = /^fn main\(.*\{$/m;
+
+/**
+ * The text with bounds that hide their value. Compilers of software adapters write short loops out in full,
+ * and then take minutes over the result (Mesa's llvmpipe: 15 s for one matmul, 1.5 s with its loops kept).
+ */
+function keepLoops(code: string): string {
+  const kept = code.replaceAll(COUNTED, `for (var $1 = $2; $1 < $3 + ${NOTHING};`);
+  if (kept === code) return code;
+  const started = kept.replace(START, `$&\n  ${NOTHING} = i32(wid.z);`);
+  return `var<private> ${NOTHING}: i32;\n${started}`;
+}
+
 /** A whole shader around a body. Workgroups beyond `groups`, which folding may add, leave at once. */
 export function assemble(body: Body, facts: AdapterFacts): Shader {
   const grid = foldGrid(body.groups, facts.maxWorkgroups);
@@ -44,5 +62,5 @@ export function assemble(body: Body, facts: AdapterFacts): Shader {
       `@group(0) @binding(${body.views.length}) var<storage, read> ${SCALARS}: array<u32>;`,
     );
   const code = [...head, helpersFor(text), text].filter((part) => part !== '').join('\n');
-  return { code, grid, clear: body.clear, scalars };
+  return { code: facts.cpu ? keepLoops(code) : code, grid, clear: body.clear, scalars };
 }

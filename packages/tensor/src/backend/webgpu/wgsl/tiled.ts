@@ -4,15 +4,9 @@
  */
 import type { MatmulKernel, Operand } from '../../../schedule/kernel.ts';
 import { sizeOf } from '../../../shape.ts';
+import { finishFunction, finishTile } from './epilogue.ts';
 import { ceilDiv } from './facts.ts';
-import {
-  finishCalls,
-  finishFunction,
-  makeWriter,
-  operandBase,
-  sizesOf,
-  type MatmulWriter,
-} from './matmul.ts';
+import { makeWriter, operandBase, sizesOf, type MatmulWriter } from './matmul.ts';
 import type { Body } from './shell.ts';
 import { block, splitIndex } from './text.ts';
 import { loadQuadText, loadText, type View } from './views.ts';
@@ -150,10 +144,6 @@ function resultLines(writer: MatmulWriter, micro: number): string[] {
   return [
     `let m = m0 + ty * ${micro};`,
     'let n = n0 + tx * 4;',
-    ...range(micro).flatMap((i) =>
-      range(micro / 4).flatMap((g) =>
-        finishCalls(writer, { m: `m + ${i}`, n: `n + ${4 * g * SIDE}`, width: 4 }, `acc${i}_${g}`),
-      ),
-    ),
+    ...finishTile(writer, { rows: micro, groups: micro / 4, width: 4, step: 4 * SIDE }),
   ];
 }
