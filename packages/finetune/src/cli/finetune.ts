@@ -70,7 +70,7 @@ const OPTIONS = {
   'learning-rate': {
     type: 'number',
     value: 'X',
-    help: '0.8 / width for lora (2e-3 for MiniLM), 1e-3 for head, 5e-5 for full.',
+    help: '0.8 / width for lora (2e-3 for MiniLM), 3e-3 for head, 5e-5 for full.',
   },
   scheduler: {
     type: 'text',

@@ -47,8 +47,8 @@ export async function selfTest(tested: Device): Promise<SelfTest> {
   const errors = [...expected].map(
     ([name, values]) => [name, error(found.get(name)!, values)] as const,
   );
-  const failed = errors.filter(([, size]) => !(size <= TOLERANCE)).map(([name]) => name);
-  const maxError = errors.reduce((most, [, size]) => (size <= most ? most : size), 0);
+  const failed = errors.filter(([, size]) => size > TOLERANCE).map(([name]) => name);
+  const maxError = Math.max(...errors.map(([, size]) => size));
   return { passed: failed.length === 0, maxError, failed };
 }
 
@@ -66,12 +66,14 @@ async function results(target: Device): Promise<Map<string, TypedArray>> {
   return found;
 }
 
+/** Largest distance over the largest expected element (or 1); Infinity where an element is missing or no number. */
 function error(found: TypedArray, expected: TypedArray): number {
-  let [largest, scale] = [found.length === expected.length ? 0 : NaN, 1];
-  for (const value of expected) scale = Math.max(scale, Math.abs(value));
-  expected.forEach((value, i) => {
-    const away = Math.abs(found[i]! - value) / scale;
-    largest = away <= largest ? largest : away; // keeps NaN
-  });
-  return largest;
+  let [largest, scale] = [0, 1];
+  for (const [i, value] of expected.entries()) {
+    const away = Math.abs((found[i] ?? NaN) - value);
+    if (!Number.isFinite(away)) return Infinity;
+    largest = Math.max(largest, away);
+    scale = Math.max(scale, Math.abs(value));
+  }
+  return largest / scale;
 }

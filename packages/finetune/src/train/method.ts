@@ -27,7 +27,7 @@ export interface LoraSettings {
 export const METHODS: readonly Method['type'][] = ['lora', 'head', 'full'];
 
 /** Learning rates of methods that train whole weights: pretrained ones must stay near, a fresh head moves far. */
-const LEARNING_RATES = { head: 1e-3, full: 5e-5 } as const;
+const LEARNING_RATES = { head: 3e-3, full: 5e-5 } as const;
 
 /**
  * The learning rate where the user names none. LoRA's falls with the width C, 0.8 / C to one digit and at most 5e-3:
