@@ -2,7 +2,7 @@
  * @file The pretraining loop under a wall-clock budget: the learning rate follows the share of the time that is gone, so a run
  * of any length on a machine of any speed warms up, peaks and ends at zero.
  */
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { resumeCheckpoint, saveCheckpoint, type Progress } from './checkpoint.ts';
 import { MaskedBatches, type MaskedBatch } from './masking.ts';
@@ -49,7 +49,6 @@ export class PretrainRun {
   /** The clock's reading (ms) at which an unbroken run would have begun. */
   private startedAt = 0;
   private readonly losses: number[] = [];
-  private readonly heldOutLosses: number[] = [];
 
   constructor(text: PretrainingText, options: PretrainOptions) {
     const masking = {
@@ -114,14 +113,13 @@ export class PretrainRun {
     return {
       step: this.stepsMade,
       seconds: this.seconds(),
-      firstLoss: this.heldOutLosses[0] ?? NaN,
-      lastLoss: this.heldOutLosses.at(-1) ?? NaN,
+      firstLoss: this.logged()[0]?.heldOut ?? NaN,
+      lastLoss: this.logged().at(-1)?.heldOut ?? NaN,
     };
   }
 
   private async log(): Promise<void> {
     const heldOut = await this.trainer.evaluate(this.heldOut);
-    this.heldOutLosses.push(heldOut);
     const step = this.stepsMade;
     const line: LogLine = {
       step,
@@ -134,6 +132,12 @@ export class PretrainRun {
     this.losses.length = 0;
     appendFileSync(this.logPath(), `${JSON.stringify(line)}\n`);
     process.stderr.write(`${JSON.stringify(line)}\n`);
+  }
+
+  /** The lines of the log, those before a resume included. */
+  private logged(): LogLine[] {
+    const lines = readFileSync(this.logPath(), 'utf8').trimEnd().split('\n');
+    return lines.map((line) => JSON.parse(line) as LogLine);
   }
 
   private async save(): Promise<void> {
