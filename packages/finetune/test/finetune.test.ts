@@ -97,7 +97,7 @@ test('memory does not grow with the steps', async () => {
     },
   });
   expect(live).toHaveLength(60);
-  expect(live.at(-2)).toBe(live[4]);
+  expect(live.at(-2)).toBeLessThanOrEqual(live[4]!); // less where networks of earlier tests were collected
 });
 
 test('regression on pairs starts at the mean and learns the order', async () => {

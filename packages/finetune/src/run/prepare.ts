@@ -159,9 +159,14 @@ async function measure(
 
 function layersFor(
   { model }: Network,
-  { layers, method }: Settings,
+  { layers, method, onEvent }: Settings,
   importance: ImportanceReport | undefined,
 ): readonly number[] {
-  if (method.type === 'head') return [];
+  if (method.type === 'head') {
+    const text =
+      "With the method 'head' all layers stay frozen: the choice of layers has no effect.";
+    if (layers.select !== 'all') onEvent({ type: 'note', text });
+    return [];
+  }
   return chosenLayers(layers, model.layers.length, importance);
 }

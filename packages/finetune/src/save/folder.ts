@@ -26,8 +26,8 @@ export async function checkOutput(directory: string): Promise<void> {
 export async function saveFiles(directory: string, files: Files): Promise<void> {
   await checkOutput(directory);
   const fs = await import('node:fs/promises');
-  const { resolve } = await import('node:path');
-  const goal = resolve(directory);
+  const path = await import('node:path');
+  const goal = path.resolve(directory);
   const mark = crypto.randomUUID().slice(0, 8);
   const [fresh, old] = [`${goal}.${mark}.tmp`, `${goal}.${mark}.old`];
   try {
