@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { finetune, type LoadedModel, type Method, type Run, type RunEvent } from '@camada/finetune';
 import { bar } from './table.ts';
 
+/** The measurement that an event carries. */
+type ImportanceReport = Extract<RunEvent, { type: 'importance' }>['report'];
+
 /** One way to fine-tune, and what came of it. */
 export interface Trial {
   readonly title: string;
@@ -59,18 +62,18 @@ export async function fineTuneThreeWays(
 ): Promise<Trial[]> {
   const trials: Trial[] = [];
   for (const plan of plans) {
-    process.stdout.write(`${plan.title}\n`);
+    say(plan.title);
     const run = await finetune(model, {
       data: { ...data, text: 'text', label: 'label' },
       layers: plan.layers,
       method: plan.method,
       learningRate: plan.learningRate,
-      epochs: 3,
+      epochs: 4,
       batchSize: 32,
       maxLength: 32,
       seed: 1,
       samples: plan.layers.startsWith('cka') ? 512 : 0,
-      onEvent: show,
+      onEvent: narrator(),
     });
     await run.save(join(output, plan.folder));
     trials.push({ title: plan.title, run });
@@ -78,28 +81,32 @@ export async function fineTuneThreeWays(
   return trials.toSorted((a, b) => (a.run.after.accuracy ?? 0) - (b.run.after.accuracy ?? 0));
 }
 
-/** Prints the ranking of the layers, and a line for every quarter of the training. */
-function show(event: RunEvent): void {
-  if (event.type === 'importance') {
-    const { layers, examples } = event.report;
-    const most = Math.max(...layers.map((layer) => layer.importance));
-    say(
-      `  importance of the layers, 1 - CKA of what goes in and what comes out, ${examples} texts:`,
-    );
-    for (const { index, importance } of layers)
-      say(`    layer ${index}  ${importance.toFixed(3)}  ${bar(importance / most)}`);
-  }
-  if (event.type === 'start')
-    say(`  layers that train: ${event.summary.layers.join(' ') || 'none'}`);
-  if (event.type === 'step') {
+/** Prints the ranking of the layers, and a line with the mean loss for every quarter of the training. */
+function narrator(): (event: RunEvent) => void {
+  let losses: number[] = [];
+  return (event) => {
+    if (event.type === 'importance') showRanking(event.report);
+    if (event.type === 'start')
+      say(`  layers that train: ${event.summary.layers.join(' ') || 'none'}`);
+    if (event.type === 'metrics')
+      say(
+        `  held-out accuracy ${event.phase}: ${(100 * (event.metrics.accuracy ?? NaN)).toFixed(1)} %`,
+      );
+    if (event.type !== 'step') return;
     const { step, steps, loss } = event.report;
-    if (step % Math.ceil(steps / 4) === 0 || step === steps)
-      say(`  step ${step} of ${steps}, loss ${loss.toFixed(3)}`);
-  }
-  if (event.type === 'metrics')
-    say(
-      `  held-out accuracy ${event.phase}: ${(100 * (event.metrics.accuracy ?? NaN)).toFixed(1)} %`,
-    );
+    losses.push(loss);
+    if (step % Math.ceil(steps / 4) !== 0 && step !== steps) return;
+    const mean = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+    say(`  step ${step} of ${steps}, loss ${mean.toFixed(3)}`);
+    losses = [];
+  };
+}
+
+function showRanking({ layers, examples }: ImportanceReport): void {
+  const most = Math.max(...layers.map((layer) => layer.importance));
+  say(`  importance of the layers, 1 - CKA of what goes in and what comes out, ${examples} texts:`);
+  for (const { index, importance } of layers)
+    say(`    layer ${index}  ${importance.toFixed(3)}  ${bar(importance / most)}`);
 }
 
 function say(line: string): void {
