@@ -1,5 +1,6 @@
 /**
- * @file Logits of a classifier for the texts on standard input (a JSON list), as Camada computes them:
+ * @file Logits for the texts on standard input (a JSON list), as Camada computes them: of a classifier, or of a
+ * causal language model after each text's last token.
  * `node tools/oracle/logits.mjs --model DIR [--adapter DIR] < texts.json` prints `{ "device": …, "logits": [[…], …] }`.
  */
 import { readFileSync } from 'node:fs';
@@ -16,6 +17,11 @@ const { values } = parseArgs({
   options: { model: { type: 'string' }, adapter: { type: 'string' } },
 });
 
+/** A language model's configuration names it; everything else is opened as a classifier. */
+function isCausal(folder) {
+  return folder.config.values.architectures?.some((name) => name.endsWith('ForCausalLM')) ?? false;
+}
+
 /** Outputs of the classifier that is used: the adapter's where it has one, else the checkpoint's. */
 async function countLabels(folder) {
   const saved = values.adapter && (await readAdapter(values.adapter)).parameters;
@@ -25,8 +31,10 @@ async function countLabels(folder) {
 
 /** The model with its weights, and the adapter on it where one is given. */
 async function open(folder) {
-  const numLabels = await countLabels(folder);
-  const model = emptyModel(folder.config.values, 'classification', { numLabels });
+  const config = folder.config.values;
+  const model = isCausal(folder)
+    ? emptyModel(config, 'causal-lm')
+    : emptyModel(config, 'classification', { numLabels: await countLabels(folder) });
   const { initialized } = await loadWeights(model, folder.tensors);
   const { adapter } = values.adapter ? await loadAdapter(model, values.adapter) : {};
   const missing = initialized.filter((name) => !adapter?.trainable.has(name));
@@ -34,14 +42,15 @@ async function open(folder) {
   return model;
 }
 
-/** Logits of up to BATCH texts, padded to the longest. */
-async function logitsOf(model, tokenizer, texts) {
+/** Logits of up to BATCH texts, padded to the longest: [B, N], or [B, V] of the last tokens. */
+async function logitsOf(model, { tokenizer, causal }, texts) {
   const rows = texts.map((text) => tokenizer.encode(text, undefined, { maxLength: MAX_LENGTH }));
-  const batch = createBatch(
-    { inputIds: rows.map((row) => row.ids), tokenTypeIds: rows.map((row) => row.typeIds) },
-    model.limits,
-  );
-  const { logits } = model.call(batch, createContext()); // [B, N]
+  const length = Math.max(...rows.map((row) => row.ids.length));
+  const positions = rows.map((row, b) => b * length + row.ids.length - 1);
+  const inputIds = rows.map((row) => row.ids);
+  const rest = causal ? { positions } : { tokenTypeIds: rows.map((row) => row.typeIds) };
+  const batch = createBatch({ inputIds, ...rest }, model.limits);
+  const { logits } = model.call(batch, createContext());
   const data = Array.from(await logits.data());
   const [, width] = logits.shape;
   return texts.map((_, i) => data.slice(i * width, (i + 1) * width));
@@ -50,8 +59,9 @@ async function logitsOf(model, tokenizer, texts) {
 const folder = await openModelFolder(values.model);
 const model = await open(folder);
 const texts = JSON.parse(readFileSync(0, 'utf8'));
+const reader = { tokenizer: folder.tokenizer, causal: isCausal(folder) };
 const logits = [];
 for (let start = 0; start < texts.length; start += BATCH)
-  logits.push(...(await logitsOf(model, folder.tokenizer, texts.slice(start, start + BATCH))));
+  logits.push(...(await logitsOf(model, reader, texts.slice(start, start + BATCH))));
 const { info } = await device();
 process.stdout.write(JSON.stringify({ device: info.adapter, logits }) + '\n');

@@ -20,15 +20,16 @@ import peft
 import torch
 import transformers
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from minilm import SST2, batches, classification_rows, encode, model_folder
 from store import ROOT
 
 WORK = ROOT / '.cache' / 'peft-check'
 OUTCOME = Path(__file__).with_name('OUTCOME.md')
+STORIES = SST2.parents[1] / 'models' / 'stories260K'
 TOLERANCE = 1e-4
-ROWS = 96
+ROWS = 320
 
 
 @dataclass
@@ -97,7 +98,7 @@ def finetune(output: Path, layers: str) -> dict:
     return camada(
         'finetune', '--model', str(model_folder()), '--train', str(data), '--test', str(data), '--no-header',
         '--text', '0', '--label', '1', '--method', 'lora', '--r', '8', '--alpha', '16', '--layers', layers,
-        '--epochs', '2', '--batch-size', '16', '--learning-rate', '2e-3', '--max-length', '64', '--seed', '1',
+        '--epochs', '3', '--batch-size', '16', '--learning-rate', '5e-3', '--max-length', '64', '--seed', '1',
         '--output', str(output),
     )  # fmt: skip
 
@@ -107,6 +108,7 @@ def ours_in_peft() -> list[Check]:
     checks = []
     for layers in ('all', '1,4'):
         adapter = WORK / f'camada-{layers}'
+        shutil.rmtree(adapter, ignore_errors=True)
         answer = finetune(adapter, layers)
         model = PeftModel.from_pretrained(base(), adapter)
         note = f'{answer["trainableParameters"]:,} trainable, layers {answer["layers"]}'
@@ -179,11 +181,53 @@ def sharded() -> list[Check]:
     return [*checks, compare('sharded by Camada → Transformers', torch_logits(reopened), reference, note)]
 
 
+def causal_logits(model: torch.nn.Module, tokenizer) -> torch.Tensor:
+    """After the last token of each text, one text at a time, so without padding."""
+    with torch.no_grad():
+        parts = [model(**tokenizer(text, truncation=True, max_length=64, return_tensors='pt')).logits[:, -1] for text in texts()]
+    return torch.cat(parts)
+
+
+def greedy_tokens(folder: Path, prompt: str, count: int) -> Check:
+    """How many of the greedy tokens differ between `camada generate` and Transformers."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    inputs = tokenizer(prompt, return_tensors='pt')
+    full = model.generate(inputs['input_ids'], max_new_tokens=count, do_sample=False)[0].tolist()
+    theirs = full[inputs['input_ids'].shape[1] :]
+    options = ['--prompt', prompt, '--max-new-tokens', str(count), '--temperature', '0']
+    ours = camada('generate', '--model', str(folder), *options)['tokens']
+    different = abs(len(ours) - len(theirs)) + sum(a != b for a, b in zip(ours, theirs))
+    return Check('camada convert and generate, against Transformers', different, len(set(theirs)), tokenizer.decode(theirs[:24]))
+
+
+def language_model() -> list[Check]:
+    """stories260K: converted from llama2.c, continued, fine-tuned by Camada in the layers that CKA chose."""
+    folder, adapter, data = WORK / 'stories260K', WORK / 'stories-adapter', WORK / 'stories.txt'
+    for path in (folder, adapter):
+        shutil.rmtree(path, ignore_errors=True)
+    camada('convert', '--checkpoint', str(STORIES / 'checkpoint_v1.bin'), '--tokenizer', str(STORIES / 'tokenizer.bin'), '--output', str(folder))
+    checks = [greedy_tokens(folder, 'Once upon a time', 60)]
+    data.write_text((STORIES.parents[1] / 'data' / 'lm' / 'tinyshakespeare.txt').read_text()[:60_000])
+    camada(
+        'finetune', '--model', str(folder), '--train', str(data), '--task', 'causal-lm', '--method', 'lora',
+        '--layers', 'cka:0.5', '--max-steps', '20', '--batch-size', '8', '--learning-rate', '5e-3',
+        '--max-length', '64', '--output', str(adapter),
+    )  # fmt: skip
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    plain = causal_logits(AutoModelForCausalLM.from_pretrained(folder), tokenizer)
+    tuned = causal_logits(PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), adapter), tokenizer)
+    note = f'the adapter moves logits by up to {(tuned - plain).abs().max():.2f}'
+    checks.append(compare('stories260K, logits of the last token', camada_logits(folder, None), plain))
+    return [*checks, compare('Camada LoRA on stories260K → PEFT', camada_logits(folder, adapter), tuned, note)]
+
+
 PARTS: dict[str, Callable[[], list[Check]]] = {
     'ours in PEFT': ours_in_peft,
     "PEFT's in ours": theirs_in_ours,
     'merged': merged,
     'sharded': sharded,
+    'language model': language_model,
 }
 
 
@@ -209,6 +253,7 @@ def write_outcome(text: str) -> None:
     old = OUTCOME.read_text() if OUTCOME.exists() else ''
     rest = marker + old.split(marker, 1)[1] if marker in old else ''
     OUTCOME.write_text('# Last outcome of the oracle\n\n' + text + rest)
+    subprocess.run(['npx', 'prettier', '--write', str(OUTCOME)], cwd=ROOT, check=True, capture_output=True)
 
 
 def main() -> None:
