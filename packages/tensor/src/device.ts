@@ -140,7 +140,7 @@ export interface DeviceOptions {
   /** wasm: fused multiply-add where the engine has it; off gives the same bits on every machine. @defaultValue true */
   readonly relaxed?: boolean;
   /** webgpu: which adapter. @defaultValue 'auto' */
-  readonly adapter?: 'auto' | 'swiftshader' | 'hardware';
+  readonly adapter?: 'auto' | 'hardware' | 'swiftshader' | 'lavapipe';
   /** webgpu: ask for the adapter's limits or WebGPU's guaranteed ones. @defaultValue 'adapter' */
   readonly limits?: 'adapter' | 'default';
 }

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Backend, DeviceBuffer, Program } from '../../src/backend/backend.ts';
-import { chooseAdapter, findAdapter } from '../../src/backend/webgpu/adapter.ts';
+import { chooseAdapter, findAdapter, isSoftware } from '../../src/backend/webgpu/adapter.ts';
 import { blockSize } from '../../src/backend/webgpu/buffers.ts';
 import { hasHardwareAdapter, openWebGPU } from '../../src/backend/webgpu/index.ts';
 import { DeviceError } from '../../src/errors.ts';
@@ -17,7 +17,7 @@ afterEach(() => {
 });
 
 async function open(options: Parameters<typeof openWebGPU>[0] = {}): Promise<Backend> {
-  const backend = await openWebGPU({ adapter: 'swiftshader', ...options });
+  const backend = await openWebGPU(options);
   opened.push(backend);
   return backend;
 }
@@ -175,7 +175,7 @@ describe('errors', () => {
   });
 
   test('a destroyed device poisons the back end', async () => {
-    const device = await (await findAdapter('swiftshader')).requestDevice();
+    const device = await (await findAdapter(chooseAdapter(undefined))).requestDevice();
     const backend = await openWebGPU({ device });
     const buffer = upload(backend, Float32Array.of(1));
     device.destroy();
@@ -186,7 +186,7 @@ describe('errors', () => {
   });
 
   test('an error that WebGPU reports late poisons the back end', async () => {
-    const device = await (await findAdapter('swiftshader')).requestDevice();
+    const device = await (await findAdapter(chooseAdapter(undefined))).requestDevice();
     const backend = await openWebGPU({ device });
     opened.push(backend);
     const buffer = upload(backend, Float32Array.of(1));
@@ -219,6 +219,27 @@ describe('finding a device', () => {
   test('names of adapters are checked', () => {
     expect(chooseAdapter('swiftshader')).toBe('swiftshader');
     expect(() => chooseAdapter('cuda')).toThrow(/unknown adapter "cuda".*swiftshader/);
+  });
+
+  test.each([
+    ['google', 'swiftshader', 'SwiftShader Device (Subzero)', true],
+    ['mesa', '', 'llvmpipe: Mesa 25.0.7 (LLVM 15.0.6, 256 bits)', true],
+    ['mesa', 'software', '', true],
+    ['microsoft', '', 'Microsoft Basic Render Driver', true],
+    ['nvidia', 'ampere', 'NVIDIA GeForce RTX 3060', false],
+    ['intel', 'gen-12lp', 'Intel(R) Iris(R) Xe Graphics', false],
+    ['apple', 'metal-3', '', false],
+  ])('%s %s %s computes on the CPU: %s', (vendor, architecture, description, software) => {
+    const info = { vendor, architecture, description, device: '', isFallbackAdapter: false };
+    expect(isSoftware(info as GPUAdapterInfo)).toBe(software);
+  });
+
+  test('drivers take turns and leave the environment as it was', async () => {
+    const names = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'];
+    const before = names.map((name) => process.env[name]);
+    const [one, , other] = await Promise.all([open(), hasHardwareAdapter(), open()]);
+    expect(other!.info).toEqual(one!.info);
+    expect(names.map((name) => process.env[name])).toEqual(before);
   });
 
   test('a software adapter is not taken for hardware', async () => {

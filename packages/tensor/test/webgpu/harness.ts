@@ -1,9 +1,9 @@
 /**
- * @file Opens SwiftShader once a test file and runs single kernels on it, beside the oracle.
+ * @file Opens the software adapter of the tests (SwiftShader, or what `CAMADA_WEBGPU_ADAPTER` names) once a test file and runs single kernels on it, beside the oracle.
  */
 import { expect } from 'vitest';
 import type { Backend, DeviceBuffer } from '../../src/backend/backend.ts';
-import { findAdapter, requestDevice } from '../../src/backend/webgpu/adapter.ts';
+import { chooseAdapter, findAdapter, requestDevice } from '../../src/backend/webgpu/adapter.ts';
 import { WebGPUBackend } from '../../src/backend/webgpu/backend.ts';
 import {
   fromBf16,
@@ -25,7 +25,7 @@ const GPU = { cpu: false, maxWorkgroups: 65535, maxInvocations: 256, workgroupBy
 
 /** A device that runs the variants for software adapters, or those for GPUs. */
 export async function open(kind: 'cpu' | 'gpu' = 'cpu'): Promise<WebGPUBackend> {
-  const device = await requestDevice(await findAdapter('swiftshader'), 'adapter');
+  const device = await requestDevice(await findAdapter(chooseAdapter(undefined)), 'adapter');
   return kind === 'cpu' ? new WebGPUBackend(device) : new WebGPUBackend(device, GPU);
 }
 

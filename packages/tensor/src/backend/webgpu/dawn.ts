@@ -8,22 +8,41 @@ import { isNotAnAddon, useSwiftShader } from './swiftshader.ts';
 /** Which driver Dawn shall use. */
 export type DawnDriver = 'system' | 'swiftshader' | 'lavapipe';
 
+/** Environment variables by which Vulkan's loader finds drivers; a choice lasts only while Dawn starts. */
+const CHOSEN_BY = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'];
+
 /**
  * What `create()` returned, by driver. Dawn aborts the process when this object is collected while a
  * device lives, so it is kept for good.
  */
 const instances = new Map<DawnDriver, GPU>();
 
+/** The last start; they take turns, since each changes the environment for a moment. */
+let last: Promise<unknown> = Promise.resolve();
+
 /** Dawn's GPU object for a driver. Throws DeviceError when the driver or the package is missing. */
-export async function dawn(driver: DawnDriver): Promise<GPU> {
-  const known = instances.get(driver);
-  if (known) return known;
+export function dawn(driver: DawnDriver): Promise<GPU> {
+  const turn = last.then(() => instances.get(driver) ?? start(driver));
+  last = turn.catch(() => undefined); // Whoever asked is told; the next may have more luck.
+  return turn;
+}
+
+async function start(driver: DawnDriver): Promise<GPU> {
+  const before = CHOSEN_BY.map((name) => process.env[name]);
   if (driver === 'swiftshader') await useSwiftShader();
   if (driver === 'lavapipe') await useLavapipe();
   const { create } = await importDawn();
   const gpu = create([]);
+  // Dawn looks for drivers at the first request and then keeps to them.
+  await gpu.requestAdapter();
+  CHOSEN_BY.forEach((name, i) => restore(name, before[i]));
   instances.set(driver, gpu);
   return gpu;
+}
+
+function restore(name: string, value: string | undefined): void {
+  if (value === undefined) delete process.env[name];
+  else process.env[name] = value;
 }
 
 async function importDawn(): Promise<typeof import('webgpu')> {
