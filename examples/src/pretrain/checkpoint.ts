@@ -2,7 +2,7 @@
  * @file Checkpoints of a pretraining run: weights, both moments of AdamW and the progress, in one safetensors file, so that
  * they cannot come apart. A run that was stopped goes on from the last one.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError, realize, tensor, type Tensor } from '@camada/tensor';
 import { openSafetensors, toFloat32, writeSafetensors, type TensorData } from '@camada/hub';
@@ -72,6 +72,11 @@ function restore(trainer: Trainer, saved: ReadonlyMap<string, TensorData>, steps
     parameter.assign(tensor(toFloat32(value), parameter.shape));
   }
   trainer.optimizer.load({ steps, tensors });
+}
+
+/** Removes the checkpoint of a finished run, so that the next run begins anew. */
+export function dropCheckpoint(options: PretrainOptions): void {
+  rmSync(checkpointPath(options), { force: true });
 }
 
 /** The current weights by name. */

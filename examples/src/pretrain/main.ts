@@ -3,6 +3,7 @@
  * An interrupt (Ctrl-C) ends the run after its current step with a checkpoint; the same command goes on from it.
  */
 import { device } from '@camada/tensor';
+import { dropCheckpoint } from './checkpoint.ts';
 import { parseOptions, type PretrainOptions } from './options.ts';
 import { publish } from './publish.ts';
 import { PretrainRun } from './run.ts';
@@ -25,6 +26,7 @@ async function main(options: PretrainOptions): Promise<void> {
     return;
   }
   await publish(run.trainer, text, outcome, options);
+  dropCheckpoint(options);
   say(
     `${options.output}: held-out loss ${outcome.lastLoss.toFixed(3)} after ${outcome.step} steps`,
   );
