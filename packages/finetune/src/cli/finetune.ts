@@ -179,7 +179,8 @@ function show(event: RunEvent, screen: Screen): void {
   if (event.type === 'progress') screen.progress(PHASES[event.phase], event.done, event.total);
   if (event.type === 'importance') event.report.notes.forEach((note) => screen.say(note));
   if (event.type === 'start') screen.say(banner(event.summary));
-  if (event.type === 'metrics')
+  // The results after training close the output of a run that is not for a program.
+  if (event.type === 'metrics' && (event.phase === 'before' || screen.json))
     screen.say(`${event.phase === 'before' ? 'Before' : 'After'}: ${metricsText(event.metrics)}`);
   if (event.type === 'step') {
     const { step, steps, loss } = event.report;

@@ -4,7 +4,7 @@ import { InputError } from '@camada/tensor';
 /** How a model is changed. */
 export type Method =
   | ({ readonly type: 'lora' } & LoraSettings)
-  /** Only the classifier (or `lm_head`) trains; the layers play no part. */
+  /** Only the classifier and the pooler (or `lm_head`) train; the layers play no part. */
   | { readonly type: 'head' }
   /** All weights of the chosen layers train, with the head; with all layers the embeddings too. */
   | { readonly type: 'full' };

@@ -1,6 +1,7 @@
 /**
- * @file Which parameters train. The classifier always does; a pooler that the checkpoint lacks starts fresh, so it
- * trains (and is stored) with the classifier, while a pretrained one stays frozen unless its whole model trains.
+ * @file Which parameters train. The classifier always does. LoRA leaves a pretrained pooler frozen, as PEFT does,
+ * and trains (and stores) a fresh one; the methods head and full train it either way, since it was made for
+ * another task.
  */
 import { InputError, type Tensor } from '@camada/tensor';
 import { namedParameters, type HeadModel } from '@camada/nn';
@@ -115,10 +116,10 @@ function modulesToSave({ model, fresh, task }: Network): string[] {
   );
 }
 
-function headParameters(network: Network): Map<string, Tensor> {
-  const { model, task } = network;
-  const heads = task === 'causal-lm' ? ['lm_head'] : modulesToSave(network);
-  const found = pick(model, (name) => heads.some((head) => isInside(name, head)));
+/** Classifier and pooler, or `lm_head`. */
+function headParameters({ model, task }: Network): Map<string, Tensor> {
+  const prefixes = task === 'causal-lm' ? ['lm_head.'] : model.headPrefixes;
+  const found = pick(model, (name) => prefixes.some((prefix) => name.startsWith(prefix)));
   if (found.size > 0) return found;
   throw new InputError(
     "The method 'head' finds no head to train: this model's output is tied to its embeddings; use lora or full.",
