@@ -1,7 +1,8 @@
 """Do Camada's files and Hugging Face's mean the same numbers? Runs both on MiniLM and writes OUTCOME.md.
 
 `python tools/oracle/peft_check.py` needs `npm run build` (it calls the `camada` command and logits.mjs with node),
-$CAMADA_MINILM or .cache/minilm, and SST-2 (see README.md). No network. Exit code 1 if any check fails.
+$CAMADA_MINILM or .cache/minilm, SST-2 (see README.md), and in the folder above it models/stories260K and
+data/lm/tinyshakespeare.txt. No network. Exit code 1 if any check fails.
 """
 
 from __future__ import annotations
