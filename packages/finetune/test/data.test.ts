@@ -54,7 +54,9 @@ describe('labels', () => {
       ['a', '1'],
       ['b', '0'],
     ]);
-    await expect(readExamples(source, { text: '2' })).rejects.toThrow(/no column "2".*as text/);
+    await expect(readExamples(source, { text: '2' })).rejects.toThrow(
+      /column of the text: .*no column "2"/,
+    );
   });
 });
 

@@ -63,10 +63,11 @@ function unknownCommand(name: string): InputError {
   );
 }
 
-/** What is shown of an error: its message, on one line. */
+/** What is shown of an error: its message, on one line, with the option that the packages call `header: false`. */
 function sentence(error: unknown): string {
   if (process.env['CAMADA_DEBUG'] && error instanceof Error) return error.stack ?? error.message;
-  if (error instanceof CamadaError) return `camada: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}`;
-  const reason = error instanceof Error ? error.message : String(error);
-  return `camada: this should not have happened: ${reason.replaceAll(/\s*\n\s*/g, ' ')} (CAMADA_DEBUG=1 shows where).`;
+  const message = error instanceof Error ? error.message : String(error);
+  const line = message.replaceAll(/\s*\n\s*/g, ' ').replaceAll('header: false', '--no-header');
+  if (error instanceof CamadaError) return `camada: ${line}`;
+  return `camada: this should not have happened: ${line} (CAMADA_DEBUG=1 shows where).`;
 }

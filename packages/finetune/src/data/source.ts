@@ -45,7 +45,8 @@ export interface Examples {
 export async function readExamples(source: DataSource, options: ReadOptions): Promise<Examples> {
   const table = isTable(source) ? source : await readTable(source, tableOptions(options));
   const texts = columnOf(table, options.text ?? 'text', 'text');
-  const pairs = options.textPair === undefined ? [] : columnOf(table, options.textPair, 'textPair');
+  const pairs =
+    options.textPair === undefined ? [] : columnOf(table, options.textPair, 'second text');
   const labels = options.label === undefined ? [] : columnOf(table, options.label, 'label');
   const rows = texts.map((text, i) => ({
     text: String(text),
@@ -72,7 +73,7 @@ function columnOf(table: Table, wanted: string | number, role: string): Cell[] {
     return column(table, byNumber ? Number(wanted) : wanted);
   } catch (error) {
     throw error instanceof InputError
-      ? new InputError(`${error.message} (It was asked for as ${role}.)`, { cause: error })
+      ? new InputError(`The column of the ${role}: ${error.message}`, { cause: error })
       : error;
   }
 }
