@@ -1,6 +1,7 @@
 /** @file Matmul and scatter kernels against the oracle, in the variants for software adapters and for GPUs. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend } from '../../src/backend/backend.ts';
+import { generate } from '../../src/backend/webgpu/wgsl/generate.ts';
 import type { DType } from '../../src/dtype.ts';
 import type { MatmulKernel, Operand, ScatterKernel, Value } from '../../src/schedule/kernel.ts';
 import { buffersOf, check, dense, load, numbers, open, runKernel } from './harness.ts';
@@ -160,12 +161,32 @@ describe.each(['cpu', 'gpu'] as const)('variants for %s', (kind) => {
   });
 });
 
+/** What the kernel writer is told of a software adapter. */
+const CPU = { cpu: true, maxWorkgroups: 65535, maxInvocations: 256, workgroupBytes: 32768 };
+
+describe('code that compilers of software adapters can bear', () => {
+  test('the epilogue of an 8 x 8 tile is called once', () => {
+    const { code } = generate(matmul({ m: 512, n: 512, k: 512 }, 'NT'), CPU);
+    expect(code.match(/acc7_1 = fma/g)).toHaveLength(4);
+    expect(code.match(/finish\(/g)).toHaveLength(2); // Its definition and the call.
+  });
+
+  test('no loop shows its number of steps, except to a GPU', () => {
+    const kernel = matmul({ m: 4, n: 4, k: 40 }, 'NN');
+    const constant = /for \([^;]*; \w+ < \d+;/;
+    expect(generate(kernel, CPU).code).toContain('for (var k = 0; k < 40 + ');
+    expect(generate(kernel, CPU).code).not.toMatch(constant);
+    expect(generate(kernel, { ...CPU, cpu: false }).code).toMatch(constant);
+  });
+});
+
 describe('large enough for the larger tiles', () => {
   test.each(['NN', 'NT', 'TN'] as const)('8 x 8 and 8 x 4 in registers, %s', async (layouts) => {
     const backend = await open('cpu');
     for (const shape of [
       { m: 66, n: 260, k: 1000 },
       { m: 37, n: 119, k: 1001 },
+      { m: 37, n: 59, k: 1001 },
     ])
       await check(backend, matmul(shape, layouts), memoryOf(shape), 5e-4);
     backend.dispose();

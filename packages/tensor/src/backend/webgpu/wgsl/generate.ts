@@ -13,7 +13,7 @@ import { assemble, type Body } from './shell.ts';
 import { tiledBody, tiledBytes } from './tiled.ts';
 
 /** Multiply-adds above which larger tiles repay their slow compilation on a software adapter. */
-const WORTH_LARGE_TILES = { tall: 2 ** 22, square: 2 ** 24 } as const;
+const WORTH_LARGE_TILES = { tall: 2 ** 20, square: 2 ** 22 } as const;
 
 /** The shader of a kernel. */
 export function generate(kernel: Kernel, facts: AdapterFacts): Shader {

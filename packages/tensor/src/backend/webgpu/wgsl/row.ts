@@ -48,7 +48,7 @@ export function rowBody(original: RowKernel, facts: AdapterFacts): Body {
   const kernel = collapse(original);
   const outer = kernel.loop.length - kernel.rowAxes;
   const rows = sizeOf(kernel.loop.slice(0, outer));
-  const writer = makeWriter(kernel, outer, chooseSplit(kernel, rows, facts));
+  const writer = makeWriter(kernel, outer, chooseSplit(kernel, rows, facts), facts);
   const { split, frame } = writer;
   const lines = [...rowCoordinates(writer, rows), ...rowLines(writer)];
   return {
@@ -60,13 +60,20 @@ export function rowBody(original: RowKernel, facts: AdapterFacts): Body {
   };
 }
 
-function makeWriter(kernel: RowKernel, outer: number, split: Split): RowWriter {
+function makeWriter(
+  kernel: RowKernel,
+  outer: number,
+  split: Split,
+  facts: AdapterFacts,
+): RowWriter {
   const axes = kernel.loop.map((_, i) => `i${i}`);
   const four = kernel.loop.at(-1)! % 4 === 0;
   const packed = four
     ? packedBuffers(kernel, variesOnLastAxis(kernel), new Set())
     : new Set<number>();
-  const frame = makeFrame(kernel, axes, packed.size > 0 ? 4 : 1, packed);
+  // On software adapters a turn of a loop costs more than an element, so four go into one in any case.
+  const quads = four && (packed.size > 0 || facts.cpu);
+  const frame = makeFrame(kernel, axes, quads ? 4 : 1, packed);
   const element = levels(kernel).map((level) => level === 'element');
   return { frame, kernel, split, element, after: readiness(kernel), outer };
 }
