@@ -70,6 +70,19 @@ async function useLavapipe(): Promise<void> {
   process.env['VK_ICD_FILENAMES'] = `${folder}/${driver}`;
 }
 
+/** What Linux shows of a GPU: DRM, NVIDIA's driver, Windows' (WSL), Mali's and Adreno's. */
+const GPU_FILES = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/mali0', '/dev/kgsl-3d0'];
+
+/**
+ * Whether this machine may have a GPU; asked before Dawn starts, which takes its time and prints warnings
+ * about software drivers. Elsewhere than on Linux only Dawn can tell.
+ */
+export async function mayHaveGpu(): Promise<boolean> {
+  if (process.platform !== 'linux') return true;
+  const { existsSync } = await importHidden<typeof import('node:fs')>('node:fs');
+  return GPU_FILES.some((file) => existsSync(file));
+}
+
 /**
  * Whether this machine has the library through which Dawn finds GPUs; asked before Dawn starts, which
  * prints a warning when it is missing. Elsewhere than on Linux the system always has one.

@@ -4,6 +4,8 @@
 import type { Backend } from '../backend.ts';
 import { chooseAdapter, findAdapter, requestDevice, type AdapterChoice } from './adapter.ts';
 import { WebGPUBackend } from './backend.ts';
+import { mayHaveGpu } from './dawn.ts';
+import { inNode } from './host.ts';
 
 /** Options of {@link openWebGPU}. */
 export interface WebGPUOptions {
@@ -31,6 +33,7 @@ export async function openWebGPU(options: WebGPUOptions = {}): Promise<Backend> 
  */
 export async function hasHardwareAdapter(): Promise<boolean> {
   try {
+    if (inNode() && !(await mayHaveGpu())) return false;
     await findAdapter('hardware');
     return true;
   } catch {
