@@ -7,6 +7,9 @@ import { DTypeError } from './errors.ts';
 /** Element type of a tensor. */
 export type DType = 'f32' | 'i32' | 'u32' | 'bool' | 'f16' | 'bf16';
 
+/** Type that a kernel computes in. */
+export type ScalarType = 'f32' | 'i32' | 'u32' | 'bool';
+
 /** Host arrays that hold tensor elements. `f16` and `bf16` are raw 16-bit patterns in a Uint16Array. */
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array;
 
@@ -21,7 +24,7 @@ export function isFloat(dtype: DType): boolean {
 }
 
 /** The type that kernels compute in: f32 for the 16-bit storage types, itself for the others. */
-export function computeType(dtype: DType): 'f32' | 'i32' | 'u32' | 'bool' {
+export function computeType(dtype: DType): ScalarType {
   return dtype === 'f16' || dtype === 'bf16' ? 'f32' : dtype;
 }
 

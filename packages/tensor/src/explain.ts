@@ -1,5 +1,5 @@
 /** @file What a computation would become, as text: for people who want to see the engine think. */
-import type { ScheduleLimits } from './backend/backend.ts';
+import type { ScheduleLimits } from './schedule/plan.ts';
 import { printGraph } from './graph/print.ts';
 import { trace } from './graph/trace.ts';
 import { printPlan } from './schedule/print.ts';

@@ -5,7 +5,7 @@
  * Ordering: `write`, `run` and `read` take effect in the order of the calls.
  */
 import type { DType, TypedArray } from '../dtype.ts';
-import type { Plan } from '../schedule/plan.ts';
+import type { Plan, ScheduleLimits } from '../schedule/plan.ts';
 
 /** Names of the back ends, as in `CAMADA_BACKEND`. */
 export type BackendName = 'webgpu' | 'wasm' | 'reference';
@@ -41,12 +41,6 @@ export interface MemoryUse {
   readonly pooled: number;
   /** Most ever held at once, pooled bytes included. */
   readonly peak: number;
-}
-
-/** Facts that the scheduler must respect. */
-export interface ScheduleLimits {
-  /** Storage buffers one kernel may bind, the scalar buffer not counted. */
-  readonly maxBuffersPerKernel: number;
 }
 
 /** A device that runs plans. */

@@ -2,10 +2,10 @@
  * @file Builders of primitive nodes: they check operands, broadcast, promote and fold what is trivial.
  * Everything above (composites, Tensor methods) goes through these functions.
  */
+import type { ReduceName } from '../ops/reduction.ts';
 import { computeType, isFloat, promote, type DType } from '../dtype.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
 import { ELEMENTWISE, type ElementwiseName, type ElementwiseOp } from '../ops/elementwise.ts';
-import type { ReduceName } from '../schedule/kernel.ts';
 import {
   broadcastShapes,
   normalizeAxes,

@@ -2,9 +2,9 @@
  * @file The lazy graph: immutable SSA nodes. A node says what to compute; nothing runs until a value
  * is read. Movement ops copy nothing: they only say how indices map.
  */
+import type { ReduceName } from '../ops/reduction.ts';
 import type { DType, TypedArray } from '../dtype.ts';
 import type { ElementwiseName } from '../ops/elementwise.ts';
-import type { ReduceName } from '../schedule/kernel.ts';
 import { sizeOf, type Shape } from '../shape.ts';
 
 /** Start and length on one axis: `start`, `start+1`, … */

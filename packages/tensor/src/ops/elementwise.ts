@@ -3,7 +3,7 @@
  * in WGSL. The WebAssembly meaning is in `backend/wasm/scalar.ts`, the gradient in `@camada/autograd`;
  * both tables are total, so the compiler names what a new record lacks.
  */
-import type { ScalarType } from '../schedule/kernel.ts';
+import type { ScalarType } from '../dtype.ts';
 import { erf } from './special.ts';
 
 /** Where an op is defined and smooth; tests draw inputs from it. */

@@ -1,9 +1,11 @@
 /**
  * @file A kernel while it is being written: values over symbolic axes, with equal values shared.
  */
+import type { ScalarType } from '../dtype.ts';
+import type { ReduceName } from '../ops/reduction.ts';
 import type { Node } from '../graph/node.ts';
 import { keyOf, type Expr } from './affine.ts';
-import type { ReduceName, ScalarType, Value, ValueId } from './kernel.ts';
+import type { Value, ValueId } from './kernel.ts';
 
 /** A value whose addresses are still symbolic and whose buffers are still nodes. */
 export type DraftValue =

@@ -6,7 +6,7 @@
 import { CamadaError, invariant } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { nodeSize, type Node } from '../graph/node.ts';
-import type { ScheduleLimits } from '../backend/backend.ts';
+import type { ScheduleLimits } from './plan.ts';
 import { emitLoops, emitMatmul, emitScatter, type Emitted } from './emit.ts';
 import type { Expr } from './affine.ts';
 import { Lowering, movedForward, NeedsMemory } from './lower.ts';

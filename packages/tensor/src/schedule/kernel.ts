@@ -5,6 +5,8 @@
  *
  * Addresses are affine in the loop indices. Loop axes are outermost first; the last is the fastest.
  */
+import type { ScalarType } from '../dtype.ts';
+import type { ReduceName } from '../ops/reduction.ts';
 import type { DType } from '../dtype.ts';
 import type { ElementwiseName } from '../ops/elementwise.ts';
 
@@ -16,12 +18,6 @@ export interface Affine {
 
 /** Position of a value in `Kernel.values`. */
 export type ValueId = number;
-
-/** Type that a kernel computes in. */
-export type ScalarType = 'f32' | 'i32' | 'u32' | 'bool';
-
-/** How rows are combined. Identities: 0, -inf (least integer), +inf (greatest integer). */
-export type ReduceName = 'sum' | 'max' | 'min';
 
 /** One scalar computation; pure. */
 export type Value =

@@ -3,6 +3,7 @@
  * as its index and pulls that index down through the graph: movement ops change the index, elementwise
  * ops become values, nodes with memory become loads, reductions become accumulators of a row.
  */
+import type { ScalarType } from '../dtype.ts';
 import { computeType } from '../dtype.ts';
 import type { Node, NodeOf } from '../graph/node.ts';
 import { contiguousStrides, sizeOf } from '../shape.ts';
@@ -20,7 +21,7 @@ import {
   type Expr,
 } from './affine.ts';
 import { Draft } from './draft.ts';
-import type { ScalarType, ValueId } from './kernel.ts';
+import type { ValueId } from './kernel.ts';
 
 /** Thrown when a node must be computed by a kernel of its own first. */
 export class NeedsMemory {

@@ -31,3 +31,9 @@ export interface Plan {
   /** Bytes of scratch that a run needs. */
   readonly scratchBytes: number;
 }
+
+/** Facts that the scheduler must respect. */
+export interface ScheduleLimits {
+  /** Storage buffers one kernel may bind, the scalar buffer not counted. */
+  readonly maxBuffersPerKernel: number;
+}

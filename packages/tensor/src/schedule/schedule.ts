@@ -1,5 +1,5 @@
 /** @file Graph → Plan: group nodes into kernels, order them, give them memory. */
-import type { ScheduleLimits } from '../backend/backend.ts';
+import type { ScheduleLimits } from './plan.ts';
 import type { Graph } from '../graph/graph.ts';
 import { Grouping } from './group.ts';
 import { planMemory } from './memory.ts';

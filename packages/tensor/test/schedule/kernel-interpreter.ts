@@ -3,6 +3,7 @@
  * code generator. With it a fault is either the scheduler's or the back end's, never in doubt.
  */
 import { ELEMENTWISE } from '../../src/ops/elementwise.ts';
+import { REDUCTIONS } from '../../src/ops/reduction.ts';
 import { uniformAt } from '../../src/philox.ts';
 import {
   closure,
@@ -123,12 +124,6 @@ function* points(loop: readonly number[]): Generator<number[]> {
   }
 }
 
-const REDUCE = {
-  sum: [0, (a: number, b: number) => a + b],
-  max: [-Infinity, Math.max],
-  min: [Infinity, Math.min],
-} as const;
-
 function runRow(run: KernelRun, kernel: Extract<Kernel, { kind: 'row' }>): void {
   const outer = kernel.loop.slice(0, -kernel.rowAxes);
   const inner = kernel.loop.slice(-kernel.rowAxes);
@@ -140,12 +135,12 @@ function runRow(run: KernelRun, kernel: Extract<Kernel, { kind: 'row' }>): void 
   for (const row of points(outer)) {
     const accumulators: number[][] = [];
     for (const stage of kernel.stages) {
-      const totals = stage.accumulators.map((a): number => REDUCE[a.reduce][0]);
+      const totals = stage.accumulators.map((a): number => REDUCTIONS[a.reduce].identity);
       for (const column of points(inner)) {
         const roots = stage.accumulators.map((a) => a.value);
         const known = run.values(roots, { index: [...row, ...column], accumulators, product: NaN });
         stage.accumulators.forEach(
-          (a, i) => (totals[i] = REDUCE[a.reduce][1](totals[i]!, known.get(a.value)!)),
+          (a, i) => (totals[i] = REDUCTIONS[a.reduce].reference(totals[i]!, known.get(a.value)!)),
         );
       }
       accumulators.push(totals);

@@ -1,7 +1,8 @@
 /** @file Every elementwise op on wasm against its f64 reference, over its domain and at the edges. */
+import type { ScalarType } from '../../src/dtype.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ELEMENTWISE, type Domain, type ElementwiseName } from '../../src/ops/elementwise.ts';
-import type { MapKernel, ScalarType, Value } from '../../src/schedule/kernel.ts';
+import type { MapKernel, Value } from '../../src/schedule/kernel.ts';
 import type { Backend } from '../../src/backend/backend.ts';
 import { openWasm } from '../../src/backend/wasm/index.ts';
 import { dense, host, numbers, reference, runWasm, worstError } from './harness.ts';

@@ -1,6 +1,8 @@
 /** @file Row kernels: both uses of the lanes, several stages, kept values, nested row axes, stores a row. */
+import type { ScalarType } from '../../src/dtype.ts';
+import type { ReduceName } from '../../src/ops/reduction.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ReduceName, RowKernel, ScalarType, Store, Value } from '../../src/schedule/kernel.ts';
+import type { RowKernel, Store, Value } from '../../src/schedule/kernel.ts';
 import type { Backend } from '../../src/backend/backend.ts';
 import { openWasm } from '../../src/backend/wasm/index.ts';
 import {

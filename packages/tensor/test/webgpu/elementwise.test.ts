@@ -1,4 +1,5 @@
 /** @file Every elementwise op of the table over its domain, on the device. */
+import type { ScalarType } from '../../src/dtype.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Backend } from '../../src/backend/backend.ts';
 import {
@@ -8,7 +9,7 @@ import {
   type ElementwiseOp,
 } from '../../src/ops/elementwise.ts';
 import { erf } from '../../src/ops/special.ts';
-import type { MapKernel, ScalarType, Value } from '../../src/schedule/kernel.ts';
+import type { MapKernel, Value } from '../../src/schedule/kernel.ts';
 import { buffersOf, expectClose, load, numbers, open, runKernel } from './harness.ts';
 
 let backend: Backend;

@@ -2,15 +2,9 @@
  * @file The meaning of a Kernel in straightforward f64 JavaScript: the oracle of the WGSL tests. Memory is
  * plain arrays of numbers, 16-bit storage included.
  */
+import type { ReduceName } from '../../src/ops/reduction.ts';
 import { ELEMENTWISE, type ElementwiseOp } from '../../src/ops/elementwise.ts';
-import type {
-  Affine,
-  Kernel,
-  MatmulKernel,
-  ReduceName,
-  RowKernel,
-  Value,
-} from '../../src/schedule/kernel.ts';
+import type { Affine, Kernel, MatmulKernel, RowKernel, Value } from '../../src/schedule/kernel.ts';
 
 /** What the values of one point may see. */
 interface Point {

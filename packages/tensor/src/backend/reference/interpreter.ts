@@ -6,6 +6,7 @@ import { computeType, fromBf16, fromF16, toBf16, toF16, type DType } from '../..
 import { invariant } from '../../errors.ts';
 import type { Node, NodeOf, OpName } from '../../graph/node.ts';
 import { ELEMENTWISE } from '../../ops/elementwise.ts';
+import { REDUCTIONS } from '../../ops/reduction.ts';
 import { uniformAt } from '../../philox.ts';
 import { contiguousStrides, sizeOf, type Shape } from '../../shape.ts';
 
@@ -157,20 +158,14 @@ function pad(node: NodeOf<'pad'>, [x]: readonly Values[]): Values {
   return out;
 }
 
-const COMBINE = {
-  sum: [0, (a: number, b: number) => a + b],
-  max: [-Infinity, Math.max],
-  min: [Infinity, Math.min],
-} as const;
-
 function reduce(node: NodeOf<'reduce'>, [x]: readonly Values[]): Values {
   const from = node.inputs[0]!.shape;
-  const [identity, combine] = COMBINE[node.attrs.name];
+  const { identity, reference } = REDUCTIONS[node.attrs.name];
   const out = new Float64Array(sizeOf(node.shape)).fill(identity);
   const kept = contiguousStrides(node.shape);
   let next = 0;
   const strides = from.map((_, axis) => (node.attrs.axes.includes(axis) ? 0 : kept[next++]!));
-  walk(from, strides, 0, (i, o) => (out[o] = combine(out[o]!, x![i]!)));
+  walk(from, strides, 0, (i, o) => (out[o] = reference(out[o]!, x![i]!)));
   return out;
 }
 

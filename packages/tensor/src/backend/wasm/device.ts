@@ -2,14 +2,8 @@
 import { bytesPerElement, hostArray, type DType, type TypedArray } from '../../dtype.ts';
 import { CamadaError, DeviceError, invariant } from '../../errors.ts';
 import type { Plan, PlanBuffer } from '../../schedule/plan.ts';
-import type {
-  Backend,
-  BackendInfo,
-  DeviceBuffer,
-  MemoryUse,
-  Program,
-  ScheduleLimits,
-} from '../backend.ts';
+import type { Backend, BackendInfo, DeviceBuffer, MemoryUse, Program } from '../backend.ts';
+import type { ScheduleLimits } from '../../schedule/plan.ts';
 import { CodeCache, type CompiledKernel } from './code-cache.ts';
 import type { MemoryPool } from './memory.ts';
 import { Pause } from './pause.ts';

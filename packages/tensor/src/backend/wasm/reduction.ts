@@ -1,5 +1,6 @@
 /** @file Reductions on lanes: identities, combining two partial results, and joining the four lanes. */
-import type { ReduceName, ScalarType } from '../../schedule/kernel.ts';
+import type { ScalarType } from '../../dtype.ts';
+import type { ReduceName } from '../../ops/reduction.ts';
 import { f32x4, i32x4, op, shuffle, type Code, type Expr, type Local } from './assembler.ts';
 import type { PLAIN } from './opcodes.ts';
 

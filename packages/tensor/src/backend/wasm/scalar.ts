@@ -3,8 +3,8 @@
  * meaning for single elements: a tail runs the same instructions with one lane that matters, so an
  * element's bits do not depend on where a vector begins. A bool is a mask: all ones or all zeros.
  */
+import type { ScalarType } from '../../dtype.ts';
 import type { ElementwiseName } from '../../ops/elementwise.ts';
-import type { ScalarType } from '../../schedule/kernel.ts';
 import { f32x4, i32x4, op, type Code, type Expr, type Local } from './assembler.ts';
 import type { PLAIN } from './opcodes.ts';
 import * as f32 from './transcendental.ts';

@@ -4,14 +4,8 @@
 import { bytesPerElement, hostArray, type DType, type TypedArray } from '../../dtype.ts';
 import { DeviceError, invariant } from '../../errors.ts';
 import type { Plan } from '../../schedule/plan.ts';
-import type {
-  Backend,
-  BackendInfo,
-  DeviceBuffer,
-  MemoryUse,
-  Program,
-  ScheduleLimits,
-} from '../backend.ts';
+import type { Backend, BackendInfo, DeviceBuffer, MemoryUse, Program } from '../backend.ts';
+import type { ScheduleLimits } from '../../schedule/plan.ts';
 import { describeAdapter, factsOf, limitsOf } from './adapter.ts';
 import { Pool, type Block } from './buffers.ts';
 import { Health, watch } from './health.ts';

@@ -4,13 +4,13 @@
  * With Y > 1 each invocation folds every Y-th element and the parts meet in workgroup memory. No
  * subgroups: their size differs between devices.
  */
+import type { ScalarType } from '../../../dtype.ts';
+import type { ReduceName } from '../../../ops/reduction.ts';
 import {
   closure,
   levels,
   operandsOf,
-  type ReduceName,
   type RowKernel,
-  type ScalarType,
   type Store,
   type ValueId,
 } from '../../../schedule/kernel.ts';

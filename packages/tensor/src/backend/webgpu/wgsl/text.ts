@@ -2,7 +2,8 @@
  * @file The smallest pieces of WGSL text: literals, types, addresses. WGSL has no infinities and no
  * NaN in its literals, so these come from private variables that hold their bits.
  */
-import type { Affine, ScalarType } from '../../../schedule/kernel.ts';
+import type { ScalarType } from '../../../dtype.ts';
+import type { Affine } from '../../../schedule/kernel.ts';
 
 /** Least normal f32; smaller literals are written as bits since compilers may flush them. */
 const SMALLEST_NORMAL = 2 ** -126;

@@ -3,8 +3,9 @@
  * declared as vectors (`packed`); a 16-bit buffer that is written otherwise is declared as atomic words,
  * because two invocations share a word.
  */
+import type { ScalarType } from '../../../dtype.ts';
 import { bytesPerElement, computeType, type DType } from '../../../dtype.ts';
-import type { Affine, Kernel, KernelBuffer, ScalarType, Value } from '../../../schedule/kernel.ts';
+import type { Affine, Kernel, KernelBuffer, Value } from '../../../schedule/kernel.ts';
 
 /** A buffer as a kernel declares it. */
 export interface View {
