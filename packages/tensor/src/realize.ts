@@ -52,9 +52,24 @@ function runPending(target: Device, holders: readonly Holder[]): void {
     ...updates.map(([holder, replaces]) => ({ node: holder.node, replaces })),
   ];
   if (wanted.length === 0) return;
-  const results = run(target, wanted);
+  const results = runOrUndo(target, wanted, updates);
   [...byNode.values()].forEach((group, i) => settle(group, results[i]!));
   updates.forEach(([holder], i) => settle([holder], results[byNode.size + i]!, false));
+}
+
+/** A run that fails changes nothing: what it was to update reads as before. */
+function runOrUndo(
+  target: Device,
+  wanted: readonly Wanted[],
+  updates: readonly [Holder, Storage | undefined][],
+): Storage[] {
+  try {
+    return run(target, wanted);
+  } catch (error) {
+    for (const [holder, old] of updates)
+      if (old && !old.disposed) holder.node = bufferNode(old, holder.node.shape);
+    throw error;
+  }
 }
 
 function groupByNode(holders: readonly Holder[]): Map<Node, Holder[]> {
@@ -91,8 +106,14 @@ function run(target: Device, wanted: readonly Wanted[]): Storage[] {
   const { backend } = target;
   const program = target.program(traced.key, () => backend.compile(planOf(traced.graph(), target)));
   const { plan } = program;
-  const bindings = bind(target, plan, traced);
-  backend.run(program, bindings, scalarWords(traced.scalars));
+  const bindings = bindInputs(target, plan, traced);
+  try {
+    reserveOutputs(target, plan, bindings);
+    backend.run(program, bindings, scalarWords(traced.scalars));
+  } catch (error) {
+    releaseOutputs(target, plan, bindings);
+    throw error;
+  }
   return wanted.map((want, i) => resultStorage(target, plan, bindings, want, i, traced));
 }
 
@@ -101,19 +122,31 @@ function planOf(graph: Graph, target: Device): Plan {
   return schedule(graph, target.backend.scheduleLimits);
 }
 
-/** Uploads inputs, reserves outputs. */
-function bind(target: Device, plan: Plan, traced: Trace): (DeviceBuffer | undefined)[] {
-  return plan.buffers.map((buffer) => {
-    if (buffer.role === 'scratch') return undefined;
-    if (buffer.role === 'output') return target.allocate(buffer.size, buffer.dtype);
-    return target.bufferOf(traced.inputs[buffer.index]!);
+type Bindings = (DeviceBuffer | undefined)[];
+
+/** Memory of the inputs by plan buffer, uploaded where it is not yet. */
+function bindInputs(target: Device, plan: Plan, traced: Trace): Bindings {
+  return plan.buffers.map(({ role, index }) =>
+    role === 'input' ? target.bufferOf(traced.inputs[index]!) : undefined,
+  );
+}
+
+function reserveOutputs(target: Device, plan: Plan, bindings: Bindings): void {
+  plan.buffers.forEach(({ role, size, dtype }, i) => {
+    if (role === 'output') bindings[i] = target.allocate(size, dtype);
+  });
+}
+
+function releaseOutputs(target: Device, plan: Plan, bindings: Bindings): void {
+  plan.buffers.forEach(({ role }, i) => {
+    if (role === 'output' && bindings[i]) target.backend.free(bindings[i]);
   });
 }
 
 function resultStorage(
   target: Device,
   plan: Plan,
-  bindings: readonly (DeviceBuffer | undefined)[],
+  bindings: Readonly<Bindings>,
   want: Wanted,
   index: number,
   traced: Trace,

@@ -92,6 +92,22 @@ describe.each([...DEVICES, 'reference'] as const)('effects on %s', (device) => {
     await expect(x.add(1).data()).rejects.toThrow(/dispos/);
   });
 
+  test('a run that fails changes nothing', async () => {
+    await on(device);
+    const [x, y, gone] = [tensor([1, 2]), tensor([3, 4]), tensor([5, 6])];
+    await realize([x, y, gone]);
+    gone.dispose();
+    x.assign(x.mul(10));
+    y.assign(y.add(gone));
+    await expect(x.realize()).rejects.toThrow(/disposed/);
+    expect([await list(x), await list(y)]).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    y.assign(y.add(1));
+    expect(await list(y)).toEqual([4, 5]);
+  });
+
   test('many outputs in one run, equal outputs, inputs as outputs', async () => {
     await on(device);
     const x = tensor([1, 2]);
