@@ -5,7 +5,7 @@ import type { Node } from '../../src/graph/node.ts';
 import { trace, type Wanted } from '../../src/graph/trace.ts';
 import type { Plan } from '../../src/schedule/plan.ts';
 import { schedule } from '../../src/schedule/schedule.ts';
-import { runPlan } from './kernel-interpreter.ts';
+import { interpret as interpretKernel } from '../kernel-interpreter.ts';
 
 function interpret(
   graph: Graph,
@@ -43,7 +43,10 @@ export function checkPlan(
   const memory = plan.buffers.map((b) =>
     b.role === 'input' ? data[b.index]!.slice() : new Float64Array(b.size).fill(NaN),
   );
-  runPlan(plan, memory, scalars);
+  for (const kernel of plan.kernels) {
+    const bound = kernel.buffers.map(({ id }) => memory[id]!);
+    interpretKernel(kernel, bound, (slot) => scalars[slot]!);
+  }
   const expected = interpret(graph, data, scalars);
   let worst = 0;
   graph.outputs.forEach(({ node }, i) => {

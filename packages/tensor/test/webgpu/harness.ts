@@ -18,7 +18,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import type { Kernel, KernelBuffer, Value } from '../../src/schedule/kernel.ts';
 import type { Plan, PlanBuffer } from '../../src/schedule/plan.ts';
 import { contiguousStrides } from '../../src/shape.ts';
-import { interpret } from './interpret.ts';
+import { interpret, scalarWords } from '../kernel-interpreter.ts';
 
 /** Facts that make the writer take the variants for real GPUs. */
 const GPU = { cpu: false, maxWorkgroups: 65535, maxInvocations: 256, workgroupBytes: 16384 };
@@ -87,7 +87,7 @@ export async function check(
   scalars = new Uint32Array(4),
 ): Promise<number[][]> {
   const expected = kernel.buffers.map(({ dtype }, i) => decode(dtype, encode(dtype, memory[i]!)));
-  interpret(kernel, expected, scalars);
+  interpret(kernel, expected, scalarWords(scalars));
   const actual = await runKernel(backend, kernel, memory, scalars);
   kernel.buffers.forEach(({ dtype }, i) => {
     const half = dtype === 'f16' ? 1e-3 : dtype === 'bf16' ? 8e-3 : 0;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend } from '../../src/backend/backend.ts';
 import { fromBf16, fromF16, toBf16, toF16 } from '../../src/dtype.ts';
 import type { Affine, MapKernel, Value } from '../../src/schedule/kernel.ts';
-import { philox } from './interpret.ts';
+import { philox } from '../kernel-interpreter.ts';
 import { buffersOf, check, dense, load, numbers, open, runKernel } from './harness.ts';
 
 let backend: Backend;
