@@ -39,7 +39,7 @@ function toHost(data: TypedArray | readonly number[], dtype: DType): TypedArray 
 
 /** A tensor of one value everywhere; the value is part of the compiled program. */
 export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {
-  return Tensor.of(composite.full(shape, value, dtype));
+  return Tensor.of(build.constant(value, shape, dtype));
 }
 
 /** Zeros. */

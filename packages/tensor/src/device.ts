@@ -92,7 +92,7 @@ export class Device {
         'this tensor was disposed, or depends on a parameter that an update has replaced since; read it in the run that computes it, or keep a copy',
       );
     if (!storage.device) this.upload(storage);
-    const buffer = storage.device!.buffer as DeviceBuffer & { device?: Device };
+    const buffer = storage.device!.buffer as DeviceBuffer;
     if (!this.owned.has(buffer))
       throw new DeviceError(
         `a tensor lives on another device than the current one (${this.info.backend}); call useDevice() first or copy its data`,

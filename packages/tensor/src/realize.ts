@@ -175,16 +175,13 @@ function resultStorage(
   return result;
 }
 
-const wordView = new DataView(new ArrayBuffer(4));
-
 /** The host numbers as 32-bit words. */
 function scalarWords(scalars: readonly Node[]): Uint32Array {
   return Uint32Array.from(scalars, (node) => {
     invariant(node.op === 'scalar', 'scalar slots hold scalar nodes');
     if (node.dtype === 'f32') return f32Bits(node.attrs.value);
     if (node.dtype === 'bool') return node.attrs.value ? 1 : 0;
-    wordView.setInt32(0, node.attrs.value | 0);
-    return node.dtype === 'u32' ? node.attrs.value >>> 0 : wordView.getUint32(0);
+    return node.attrs.value >>> 0;
   });
 }
 

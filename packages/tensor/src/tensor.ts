@@ -9,7 +9,15 @@ import * as composite from './graph/composite.ts';
 import type { Node } from './graph/node.ts';
 import type { ElementwiseName } from './ops/elementwise.ts';
 import { discard, queueAssign, readHolder, realizeNodes, type Holder } from './realize.ts';
-import { normalizeAxis, reducedShape, sameShape, showShape, sizeOf, type Shape } from './shape.ts';
+import {
+  normalizeAxes,
+  normalizeAxis,
+  reducedShape,
+  sameShape,
+  showShape,
+  sizeOf,
+  type Shape,
+} from './shape.ts';
 
 /** What binary methods take: a number is a host number, data that is never compiled in. */
 export type Operand = Tensor | number;
@@ -343,7 +351,7 @@ export class Tensor implements Holder {
   }
 
   private axes(op: string, axes: Axes): number[] {
-    return composite.axesOf(op, this.node, axes);
+    return normalizeAxes(op, axes, this.rank);
   }
 }
 

@@ -2,10 +2,10 @@
  * @file Derived ops: each is a line or a few over primitives, with its source. The scheduler fuses them,
  * so a softmax written here still is one kernel.
  */
-import { isFloat, type DType } from '../dtype.ts';
+import { isFloat } from '../dtype.ts';
 import { ShapeError } from '../errors.ts';
 import {
-  normalizeAxes,
+  broadcastShapes,
   normalizeAxis,
   reducedShape,
   showShape,
@@ -213,36 +213,9 @@ export function matmul(a: Node, b: Node): Node {
     const rows = build.reshape(a, [sizeOf(a.shape.slice(0, -1)), k]);
     return build.reshape(build.matmul(rows, b), [...a.shape.slice(0, -1), b.shape[1]!]);
   }
-  const batch = broadcastBatch(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const batch = broadcastShapes('matmul (batch axes)', a.shape.slice(0, -2), b.shape.slice(0, -2));
   return build.matmul(
     build.expand(a, [...batch, m, k]),
     build.expand(b, [...batch, ...b.shape.slice(-2)]),
   );
-}
-
-function broadcastBatch(a: Shape, b: Shape): Shape {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) => {
-    const x = a[a.length - rank + i] ?? 1;
-    const y = b[b.length - rank + i] ?? 1;
-    if (x !== y && x !== 1 && y !== 1)
-      throw new ShapeError(
-        `matmul: batch axes ${showShape(a)} and ${showShape(b)} do not broadcast`,
-      );
-    return x === 1 ? y : x;
-  });
-}
-
-/** Axes as given by a user, normalised. */
-export function axesOf(
-  op: string,
-  x: Node,
-  axes: number | readonly number[] | undefined,
-): number[] {
-  return normalizeAxes(op, axes, x.shape.length);
-}
-
-/** A literal with a shape. */
-export function full(shape: Shape, value: number, dtype: DType): Node {
-  return build.constant(value, shape, dtype);
 }

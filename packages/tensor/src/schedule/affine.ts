@@ -3,6 +3,7 @@
  * expression that names the axis stays valid, since it is resolved to the parts only at the end.
  */
 import { contiguousStrides, type Shape } from '../shape.ts';
+import { identity } from './identity.ts';
 import type { Affine } from './kernel.ts';
 
 /** A loop axis, by identity. */
@@ -59,18 +60,9 @@ export function resolve(expr: Expr): Expr {
   return { offset: expr.offset, terms };
 }
 
-const numbers = new WeakMap<Axis, number>();
-let axisCount = 0;
-
-function numberOf(axis: Axis): number {
-  let n = numbers.get(axis);
-  if (n === undefined) numbers.set(axis, (n = axisCount++));
-  return n;
-}
-
 /** Equal expressions have equal keys, until an axis is split. */
 export function keyOf(expr: Expr): string {
-  const terms = [...resolve(expr).terms].map(([axis, c]) => [numberOf(axis), c] as const);
+  const terms = [...resolve(expr).terms].map(([axis, c]) => [identity(axis), c] as const);
   return `${expr.offset}+${terms.sort((a, b) => a[0] - b[0]).join('+')}`;
 }
 

@@ -5,6 +5,7 @@ import type { ScalarType } from '../dtype.ts';
 import type { ReduceName } from '../ops/reduction.ts';
 import type { Node } from '../graph/node.ts';
 import { keyOf, type Expr } from './affine.ts';
+import { identity } from './identity.ts';
 import type { Value, ValueId } from './kernel.ts';
 
 /** A value whose addresses are still symbolic and whose buffers are still nodes. */
@@ -50,16 +51,6 @@ export interface DraftStage {
 /** The memory that a node stands for: leaves over one storage share it. */
 export function memoryOf(node: Node): object {
   return node.op === 'buffer' ? node.attrs.storage : node;
-}
-
-const nodeNumbers = new WeakMap<object, number>();
-let nodeCount = 0;
-
-/** A number for an object, for keys. */
-export function identity(object: object): number {
-  let n = nodeNumbers.get(object);
-  if (n === undefined) nodeNumbers.set(object, (n = nodeCount++));
-  return n;
 }
 
 /** Values in SSA order. */

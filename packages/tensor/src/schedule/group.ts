@@ -21,12 +21,7 @@ export interface Group {
 }
 
 /** Thrown when a kernel would bind more buffers than the device allows. */
-class TooManyBuffers {
-  readonly count: number;
-  constructor(count: number) {
-    this.count = count;
-  }
-}
+class TooManyBuffers {}
 
 /** How many hosts a producer tries to join. */
 const JOIN_ATTEMPTS = 3;
@@ -130,8 +125,7 @@ export class Grouping {
   /** Lowers `host` with `members` computed inside. Throws NeedsMemory or TooManyBuffers. */
   private lower(host: Node, members: ReadonlySet<Node>): Group {
     const emitted = this.emit(host, members);
-    if (emitted.memory.length > this.limits.maxBuffersPerKernel)
-      throw new TooManyBuffers(emitted.memory.length);
+    if (emitted.memory.length > this.limits.maxBuffersPerKernel) throw new TooManyBuffers();
     return { host, members, emitted };
   }
 
@@ -246,10 +240,11 @@ export class Grouping {
   /** A quick look at sizes; lowering decides. */
   private mayJoin(node: Node, host: Node): boolean {
     if (host === node || host.op === 'matmul' || host.op === 'scatterAdd') return false;
+    if (node.op === 'scatterAdd') return false;
     const { kernel } = this.groups.get(host)!.emitted;
-    if (kernel.kind === 'matmul' || node.op === 'scatterAdd')
-      return node.op !== 'scatterAdd' && nodeSize(node) === nodeSize(host);
-    if (node.op === 'matmul') return kernel.kind === 'map' && nodeSize(node) === nodeSize(host);
+    const sameSize = nodeSize(node) === nodeSize(host);
+    if (kernel.kind === 'matmul') return sameSize;
+    if (node.op === 'matmul') return kernel.kind === 'map' && sameSize;
     const own = this.groups.get(node)!.emitted.kernel;
     if (host.op === 'reduce' && own.kind !== 'row') return false;
     if (loopSize(own.loop) !== loopSize(kernel.loop)) return false;

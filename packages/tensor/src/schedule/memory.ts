@@ -2,7 +2,7 @@
  * @file The memory plan: lifetimes come from the order of the kernels; scratch is shared by values that
  * are not alive together; an updated parameter is written over the old one where no later kernel reads it.
  */
-import { bytesPerElement, type DType } from '../dtype.ts';
+import { bytesPerElement } from '../dtype.ts';
 import { sizeOf } from '../shape.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
@@ -164,14 +164,12 @@ export function planMemory(graph: Graph, order: readonly Group[]): Plan {
 
 /** A plan without kernels, for a back end that interprets the graph itself. */
 export function interpretPlan(graph: Graph): Plan {
-  const inputs = graph.inputs.map(
-    ({ size, dtype }: { size: number; dtype: DType }, index): PlanBuffer => ({
-      role: 'input',
-      index,
-      size,
-      dtype,
-    }),
-  );
+  const inputs = graph.inputs.map(({ size, dtype }, index): PlanBuffer => ({
+    role: 'input',
+    index,
+    size,
+    dtype,
+  }));
   const outputs = graph.outputs.map(({ node }, index): PlanBuffer => ({
     role: 'output',
     index,
