@@ -14,22 +14,10 @@ import {
   type HeadTask,
   type Module,
 } from '@camada/nn';
-import { openDevice, tensor, useDevice, type Device, type Tensor } from '@camada/tensor';
+import { tensor, type Tensor } from '@camada/tensor';
 import { expect } from 'vitest';
 
-/** The back ends that tests run on. */
-export type Backend = 'reference' | 'wasm' | 'webgpu';
-
-const opened = new Map<Backend, Promise<Device>>();
-
-/** Makes a device the current one; opened once a file. */
-export async function on(name: Backend): Promise<Device> {
-  const known = opened.get(name) ?? openDevice(name);
-  opened.set(name, known);
-  const device = await known;
-  useDevice(device);
-  return device;
-}
+export { on } from '../../tensor/test/laws/devices.ts';
 
 /** Path of a golden of this package. */
 export function golden(path: string): string {

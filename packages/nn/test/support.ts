@@ -1,31 +1,14 @@
 /** @file What the tests of this package share: devices, golden files, comparisons. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import {
-  openDevice,
-  tensor,
-  useDevice,
-  type BackendName,
-  type Device,
-  type Shape,
-  type Tensor,
-} from '@camada/tensor';
+import { tensor, type BackendName, type Shape, type Tensor } from '@camada/tensor';
 import { expect } from 'vitest';
 import type { WeightEntry } from '@camada/nn';
 
 /** Devices that goldens are checked on. */
 export const DEVICES: readonly BackendName[] = ['reference', 'wasm', 'webgpu'];
 
-const opened = new Map<BackendName, Promise<Device>>();
-
-/** Makes the device current; opened once a file. */
-export async function on(name: BackendName): Promise<Device> {
-  const known = opened.get(name) ?? openDevice(name);
-  opened.set(name, known);
-  const device = await known;
-  useDevice(device);
-  return device;
-}
+export { on } from '../../tensor/test/laws/devices.ts';
 
 /** Bytes of a file; a copy, since slices of a Buffer share its memory. */
 function bytes(path: string): Uint8Array {
