@@ -2,7 +2,8 @@
 import { dtypeOf, isFloat, toBf16, toF16, type DType, type TypedArray } from './dtype.ts';
 import { DTypeError, ShapeError } from './errors.ts';
 import * as build from './graph/build.ts';
-import * as composite from './graph/composite.ts';
+import { concat as concatNodes } from './graph/composite/join.ts';
+import { normal } from './graph/composite/random.ts';
 import { bufferNode, hostStorage, type CustomBackward } from './graph/node.ts';
 import type { RandomKey } from './philox.ts';
 import { normalizeAxis, showShape, sizeOf, type Shape } from './shape.ts';
@@ -72,7 +73,7 @@ export function randomUniform(shape: Shape, key: RandomKey): Tensor {
 export function randomNormal(shape: Shape, key: RandomKey): Tensor {
   const draws = randomUniform([2, ...shape], key);
   const pick = (i: number): Tensor => draws.slice(0, i, i + 1).squeeze(0);
-  return Tensor.of(composite.normal(pick(0).node, pick(1).node));
+  return Tensor.of(normal(pick(0).node, pick(1).node));
 }
 
 /** x where the condition holds, else y; broadcasts. */
@@ -86,7 +87,7 @@ export function where(condition: Tensor, x: Operand, y: Operand): Tensor {
 /** Joins tensors along an axis. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   return Tensor.of(
-    composite.concat(
+    concatNodes(
       tensors.map((x) => x.node),
       axis,
     ),

@@ -40,7 +40,8 @@ export {
 } from './ops/elementwise.ts';
 export { erf } from './ops/special.ts';
 export type { AttrsOf, Node, NodeOf, OpName, Range } from './graph/node.ts';
-export { Tensor, realize, type Axes, type Operand } from './tensor.ts';
+export type { Axes } from './methods/base.ts';
+export { Tensor, realize, type Operand } from './tensor.ts';
 export {
   arange,
   concat,

@@ -72,3 +72,14 @@ export function reducedShape(shape: Shape, axes: readonly number[], keepDims: bo
   if (keepDims) return shape.map((size, i) => (axes.includes(i) ? 1 : size));
   return shape.filter((_, i) => !axes.includes(i));
 }
+
+/** `shape` with its one −1, if any, replaced so that it holds as many elements as `from`. Throws ShapeError. */
+export function inferSize(shape: Shape, from: Shape): Shape {
+  const unknown = shape.indexOf(-1);
+  if (unknown < 0) return shape;
+  const known = sizeOf(shape.filter((_, i) => i !== unknown));
+  const size = sizeOf(from) / known;
+  if (!Number.isInteger(size) || shape.lastIndexOf(-1) !== unknown)
+    throw new ShapeError(`reshape: ${showShape(from)} does not fit ${showShape(shape)}`);
+  return shape.map((n, i) => (i === unknown ? size : n));
+}

@@ -1,0 +1,13 @@
+/** @file Products of matrices. */
+import * as composite from '../graph/composite/linear.ts';
+import { IndexingMethods } from './indexing.ts';
+
+/** Products of matrices, as methods. */
+export abstract class LinearMethods<
+  Self extends LinearMethods<Self>,
+> extends IndexingMethods<Self> {
+  /** [..., M, K] · [..., K, N] → [..., M, N] with batch broadcasting. Throws ShapeError. */
+  matmul(other: Self): Self {
+    return this.wrap(composite.matmul(this.node, other.node));
+  }
+}
