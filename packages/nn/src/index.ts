@@ -62,15 +62,8 @@ export { BertForMaskedLM, BertForSequenceClassification } from './models/bert-he
 export { parseLlamaConfig, type LlamaConfig } from './models/llama-config.ts';
 export { LlamaForCausalLM } from './models/llama-causal.ts';
 export type { KeyValueCache } from './models/key-value-cache.ts';
-export {
-  MODEL_TYPES,
-  emptyModel,
-  modelFromConfig,
-  supportedTasks,
-  type HeadTask,
-  type ModelOptions,
-  type Task,
-} from './models/registry.ts';
+export { MODEL_TYPES, emptyModel, modelFromConfig, supportedTasks } from './models/registry.ts';
+export type { HeadTask, ModelOptions, Task } from './models/architecture.ts';
 export {
   loadWeights,
   type LoadOptions,

@@ -1,37 +1,21 @@
 /** @file Which class builds which `config.json` for which task. A new architecture is one entry here. */
 import { InputError } from '@camada/tensor';
 import { initializeParameters } from '../init.ts';
-import { defaultLabels, parseBertConfig, type BertConfig } from './bert-config.ts';
+import {
+  named,
+  withLabels,
+  type Architecture,
+  type HeadTask,
+  type ModelOptions,
+  type Task,
+} from './architecture.ts';
+import { parseBertConfig, type BertConfig } from './bert-config.ts';
 import { BertModel } from './bert.ts';
 import { BertForMaskedLM, BertForSequenceClassification } from './bert-heads.ts';
 import { ConfigReader } from './config.ts';
 import { LlamaForCausalLM } from './llama-causal.ts';
 import { parseLlamaConfig } from './llama-config.ts';
-import type { HeadModel, Model, ModelConfig } from './model.ts';
-
-/** What a model is to do. */
-export type Task = HeadTask | 'features';
-
-/** Tasks with logits and a loss. */
-export type HeadTask = 'classification' | 'regression' | 'masked-lm' | 'causal-lm';
-
-/** Choices beside the configuration. */
-export interface ModelOptions {
-  /** Classes, or values for regression; the configuration's when left out (1 for regression). */
-  readonly numLabels?: number;
-  /** Names of the classes, in order; they set `numLabels`. */
-  readonly labelNames?: readonly string[];
-  /** Seed of the initial values; 0 when left out. */
-  readonly seed?: number;
-}
-
-type Builder = (config: unknown, options: ModelOptions) => Model;
-
-interface Architecture {
-  /** Names in `architectures` that stand for this family where `model_type` is absent. */
-  readonly architectures: readonly string[];
-  readonly tasks: Readonly<Partial<Record<Task, Builder>>>;
-}
+import type { HeadModel, Model } from './model.ts';
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bert: {
@@ -100,11 +84,6 @@ function causalLlama(config: unknown): Model {
   return new LlamaForCausalLM(named(parseLlamaConfig(config), 'LlamaForCausalLM'));
 }
 
-/** The configuration under the name of the class that is built, as a saved copy must have it. */
-function named<T extends ModelConfig>(config: T, architecture: string): T {
-  return { ...config, architectures: [architecture] };
-}
-
 function modelType(read: ConfigReader): string {
   const named = read.get('model_type');
   if (typeof named === 'string' && Object.hasOwn(ARCHITECTURES, named)) return named;
@@ -117,15 +96,4 @@ function modelType(read: ConfigReader): string {
     `config.json: model_type ${JSON.stringify(named)}, architectures ${JSON.stringify(classes)} is not supported; ` +
       `supported model_types are ${MODEL_TYPES.join(', ')}`,
   );
-}
-
-function withLabels(config: BertConfig, { numLabels, labelNames }: ModelOptions): BertConfig {
-  if (labelNames)
-    return { ...config, id2label: Object.fromEntries(labelNames.map((name, i) => [i, name])) };
-  if (numLabels === undefined) return config;
-  if (!Number.isInteger(numLabels) || numLabels < 1)
-    throw new InputError(`a model needs at least one label, not ${numLabels}`);
-  return Object.keys(config.id2label).length === numLabels
-    ? config
-    : { ...config, id2label: defaultLabels(numLabels) };
 }
