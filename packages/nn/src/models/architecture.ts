@@ -1,13 +1,19 @@
-/** @file What a family tells the registry: its names, and how to build it for each task. */
+/** @file How the file of an architecture describes itself to the registry, and what those descriptions share. */
 import { InputError } from '@camada/tensor';
-import { defaultLabels } from './bert-config.ts';
+import { defaultLabels, type LabelConfig, type ProblemType } from './labels.ts';
 import type { Model, ModelConfig } from './model.ts';
 
 /** What a model is to do. */
 export type Task = HeadTask | 'features';
 
 /** Tasks with logits and a loss. */
-export type HeadTask = 'classification' | 'regression' | 'masked-lm' | 'causal-lm';
+export type HeadTask =
+  | 'classification'
+  | 'multi-label'
+  | 'regression'
+  | 'token-classification'
+  | 'masked-lm'
+  | 'causal-lm';
 
 /** Choices beside the configuration. */
 export interface ModelOptions {
@@ -19,14 +25,14 @@ export interface ModelOptions {
   readonly seed?: number;
 }
 
-/** Builds a model with zero weights from a `config.json` of unknown content. */
+/** Builds the model of one task with zero weights. Throws InputError that names a bad field of the configuration. */
 export type Builder = (config: unknown, options: ModelOptions) => Model;
 
-/** One family of models. */
+/** One `model_type`. */
 export interface Architecture {
   /** Names in `architectures` that stand for this family where `model_type` is absent. */
   readonly architectures: readonly string[];
-  /** How to build it for the tasks that it has a head for. */
+  /** What there is a model for. */
   readonly tasks: Readonly<Partial<Record<Task, Builder>>>;
 }
 
@@ -35,17 +41,36 @@ export function named<T extends ModelConfig>(config: T, architecture: string): T
   return { ...config, architectures: [architecture] };
 }
 
-/** The configuration with the labels that were asked for. Throws InputError on fewer than one. */
-export function withLabels<T extends { readonly id2label: Readonly<Record<string, string>> }>(
-  config: T,
-  { numLabels, labelNames }: ModelOptions,
-): T {
-  if (labelNames)
-    return { ...config, id2label: Object.fromEntries(labelNames.map((name, i) => [i, name])) };
-  if (numLabels === undefined) return config;
+const PROBLEMS: Readonly<Partial<Record<Task, ProblemType>>> = {
+  classification: 'single_label_classification',
+  'multi-label': 'multi_label_classification',
+  regression: 'regression',
+};
+
+/**
+ * The configuration with the labels and the problem of a sequence or token head. One class is a regression, as
+ * in Transformers. Throws InputError on fewer than one label.
+ */
+export function withLabels<T extends LabelConfig>(config: T, task: Task, options: ModelOptions): T {
+  const names = labelRecord(config, task, options);
+  const single = task === 'classification' && Object.keys(names).length === 1;
+  return {
+    ...config,
+    id2label: names,
+    problem_type: single ? 'regression' : (PROBLEMS[task] ?? null),
+  };
+}
+
+function labelRecord(
+  config: LabelConfig,
+  task: Task,
+  { labelNames, numLabels = task === 'regression' ? 1 : undefined }: ModelOptions,
+): LabelConfig['id2label'] {
+  if (labelNames) return Object.fromEntries(labelNames.map((name, i) => [i, name]));
+  if (numLabels === undefined) return config.id2label;
   if (!Number.isInteger(numLabels) || numLabels < 1)
     throw new InputError(`a model needs at least one label, not ${numLabels}`);
   return Object.keys(config.id2label).length === numLabels
-    ? config
-    : { ...config, id2label: defaultLabels(numLabels) };
+    ? config.id2label
+    : defaultLabels(numLabels);
 }

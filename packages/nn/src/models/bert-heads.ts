@@ -1,49 +1,34 @@
-/** @file BERT with a head: sequence classification and regression, and masked language modelling. */
+/** @file BERT with a head: sequence and token classification, regression, and masked language modelling. */
 import type { Tensor } from '@camada/tensor';
-import type { Batch, BatchLimits } from '../batch.ts';
+import type { Batch } from '../batch.ts';
 import type { Context } from '../context.ts';
 import { activation, type Activation } from '../layers/activation.ts';
 import { Dropout } from '../layers/dropout.ts';
 import { Linear, linear, type Layer } from '../layers/linear.ts';
 import { LayerNorm } from '../layers/norm.ts';
 import { zeroParameter } from '../layers/parameter.ts';
-import { crossEntropy } from '../loss/cross-entropy.ts';
-import { mseLoss } from '../loss/mse.ts';
-import { BertModel, bertLimits } from './bert.ts';
-import type { BertConfig } from './bert-config.ts';
-import { bertAliases } from './bert-names.ts';
-import { chosenRows, labelsOf, prefixed } from './head.ts';
-import type { HeadModel, HeadOutput, LayerInfo } from './model.ts';
+import type { Architecture } from './architecture.ts';
+import { BertModel } from './bert.ts';
+import { parseBertConfig, type BertConfig, type BertBlockConfig } from './bert-config.ts';
+import { MaskedHead, SequenceHead, TokenClassifier, encoderArchitecture } from './encoder.ts';
 
-/** BERT with a linear classifier on the pooled first token; one label means regression. */
-export class BertForSequenceClassification implements HeadModel {
-  readonly config: BertConfig;
+/** BERT with a linear classifier on the pooled first token. */
+export class BertForSequenceClassification extends SequenceHead<BertConfig> {
   readonly bert: BertModel;
   readonly dropout: Dropout;
   classifier: Layer;
 
   /** As many outputs as `id2label` has entries. Weights start at zero: load or initialise them. */
   constructor(config: BertConfig) {
-    this.config = config;
+    super(config);
     this.bert = new BertModel(config);
     this.dropout = new Dropout(config.classifier_dropout ?? config.hidden_dropout_prob);
     this.classifier = new Linear(config.hidden_size, this.labelCount);
   }
 
-  /** Number of classes; 1 for regression. */
-  get labelCount(): number {
-    return Object.keys(this.config.id2label).length;
-  }
-
-  /** Blocks with their full paths. */
-  get layers(): readonly LayerInfo[] {
-    return prefixed('bert', this.bert.layers);
-  }
-
-  /** Labels are classes, or real values for regression. */
-  get limits(): BatchLimits {
-    const count = this.labelCount;
-    return bertLimits(this.config, { kind: count === 1 ? 'value' : 'class', count });
+  /** BERT with its pooler. */
+  get encoder(): BertModel {
+    return this.bert;
   }
 
   /** A pretrained model has no classifier, and perhaps no pooler. */
@@ -51,24 +36,26 @@ export class BertForSequenceClassification implements HeadModel {
     return ['classifier.', 'bert.pooler.'];
   }
 
-  /** See `bertAliases`. */
-  aliases(name: string): readonly string[] {
-    return bertAliases(name);
-  }
-
-  /** Logits [B, N]. */
-  call(batch: Batch, context: Context): HeadOutput {
-    const { hidden } = this.bert.call(batch, context);
+  /** [B, N]. */
+  protected logits(hidden: Tensor, _batch: Batch, context: Context): Tensor {
     const pooled = this.bert.pooler!.call(hidden, context); // [B, C]
-    const logits = this.classifier.call(this.dropout.call(pooled, context), context);
-    return { hidden, logits };
+    return this.classifier.call(this.dropout.call(pooled, context), context);
+  }
+}
+
+/** BERT that gives each token a class. */
+export class BertForTokenClassification extends TokenClassifier<BertConfig> {
+  readonly bert: BertModel;
+
+  /** Weights start at zero: load or initialise them. */
+  constructor(config: BertConfig) {
+    super(config, config.classifier_dropout ?? config.hidden_dropout_prob);
+    this.bert = new BertModel(config, false);
   }
 
-  /** Cross-entropy over classes i32 [B], or mean squared error to values f32 [B]. */
-  loss({ logits }: HeadOutput, batch: Batch): Tensor {
-    const labels = labelsOf(batch);
-    if (this.labelCount > 1) return crossEntropy(logits, labels);
-    return mseLoss(logits.squeeze(-1), labels);
+  /** BERT without its pooler. */
+  get encoder(): BertModel {
+    return this.bert;
   }
 }
 
@@ -79,7 +66,7 @@ export class BertPredictionHeadTransform {
   readonly #activation: Activation;
 
   /** Weights start at zero. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     this.dense = new Linear(config.hidden_size, config.hidden_size);
     this.LayerNorm = new LayerNorm(config.hidden_size, config.layer_norm_eps);
     this.#activation = activation(config.hidden_act);
@@ -98,7 +85,7 @@ export class BertLMPredictionHead {
   readonly bias: Tensor;
 
   /** Weights start at zero. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     this.transform = new BertPredictionHeadTransform(config);
     this.bias = zeroParameter([config.vocab_size]);
   }
@@ -114,7 +101,7 @@ export class BertOnlyMLMHead {
   readonly predictions: BertLMPredictionHead;
 
   /** Weights start at zero. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     this.predictions = new BertLMPredictionHead(config);
   }
 
@@ -125,26 +112,20 @@ export class BertOnlyMLMHead {
 }
 
 /** BERT that predicts masked tokens; the decoder is tied to the word embeddings. */
-export class BertForMaskedLM implements HeadModel {
-  readonly config: BertConfig;
+export class BertForMaskedLM extends MaskedHead<BertConfig> {
   readonly bert: BertModel;
   readonly cls: BertOnlyMLMHead;
 
   /** Weights start at zero: load or initialise them. */
   constructor(config: BertConfig) {
-    this.config = config;
+    super(config);
     this.bert = new BertModel(config, false);
     this.cls = new BertOnlyMLMHead(config);
   }
 
-  /** Blocks with their full paths. */
-  get layers(): readonly LayerInfo[] {
-    return prefixed('bert', this.bert.layers);
-  }
-
-  /** Labels are token ids. */
-  get limits(): BatchLimits {
-    return bertLimits(this.config, { kind: 'token', count: this.config.vocab_size });
+  /** BERT without its pooler. */
+  get encoder(): BertModel {
+    return this.bert;
   }
 
   /** A checkpoint of BertModel has no prediction head. */
@@ -152,22 +133,16 @@ export class BertForMaskedLM implements HeadModel {
     return ['cls.'];
   }
 
-  /** See `bertAliases`. */
-  aliases(name: string): readonly string[] {
-    return bertAliases(name);
-  }
-
-  /** Logits [B, T, V]; [P, V] where the batch names positions, which saves most of the head's work. */
-  call(batch: Batch, context: Context): HeadOutput {
-    const { hidden } = this.bert.call(batch, context);
-    const words = this.bert.embeddings.word_embeddings.weight;
-    const logits = this.cls.call(chosenRows(hidden, batch.positions), words, context);
-    if (batch.positions) return { hidden, logits };
-    return { hidden, logits: logits.reshape([...batch.inputIds.shape, words.shape[0]!]) };
-  }
-
-  /** Cross-entropy over the labelled positions. */
-  loss({ logits }: HeadOutput, batch: Batch): Tensor {
-    return crossEntropy(logits, labelsOf(batch));
+  /** [N, C] to [N, V]. */
+  protected score(rows: Tensor, context: Context): Tensor {
+    return this.cls.call(rows, this.bert.embeddings.word_embeddings.weight, context);
   }
 }
+
+/** `model_type` bert: BERT, MiniLM and others of its shape. */
+export const BERT: Architecture = encoderArchitecture('Bert', parseBertConfig, {
+  Model: BertModel,
+  ForSequenceClassification: BertForSequenceClassification,
+  ForTokenClassification: BertForTokenClassification,
+  ForMaskedLM: BertForMaskedLM,
+});

@@ -14,9 +14,11 @@ import { Linear, type Layer } from '../layers/linear.ts';
 import { paddingBias } from '../layers/mask.ts';
 import { LayerNorm } from '../layers/norm.ts';
 import { firstToken } from '../layers/pool.ts';
-import type { BertConfig } from './bert-config.ts';
+import type { BertBlockConfig, BertConfig } from './bert-config.ts';
 import { bertAliases } from './bert-names.ts';
-import type { LayerInfo, Model, Output } from './model.ts';
+import type { Encoder } from './encoder.ts';
+import { labelCount } from './labels.ts';
+import type { LayerInfo, Output } from './model.ts';
 
 /** What all blocks of one pass share. */
 export interface BertPass {
@@ -36,7 +38,7 @@ export class BertEmbeddings {
   readonly dropout: Dropout;
 
   /** All tables start at zero. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     const width = config.hidden_size;
     this.word_embeddings = new Embedding(config.vocab_size, width);
     this.position_embeddings = new Embedding(config.max_position_embeddings, width);
@@ -73,7 +75,7 @@ export class BertSelfAttention {
   readonly heads: number;
 
   /** Weights start at zero. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     const width = config.hidden_size;
     this.query = new Linear(width, width);
     this.key = new Linear(width, width);
@@ -105,7 +107,7 @@ export class BertOutput {
   readonly dropout: Dropout;
 
   /** @param width size of the input's last axis. */
-  constructor(width: number, config: BertConfig) {
+  constructor(width: number, config: BertBlockConfig) {
     this.dense = new Linear(width, config.hidden_size);
     this.LayerNorm = new LayerNorm(config.hidden_size, config.layer_norm_eps);
     this.dropout = new Dropout(config.hidden_dropout_prob);
@@ -124,7 +126,7 @@ export class BertAttention {
   readonly output: BertOutput;
 
   /** Weights start at zero. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     this.self = new BertSelfAttention(config);
     this.output = new BertOutput(config.hidden_size, config);
   }
@@ -141,7 +143,7 @@ export class BertIntermediate {
   readonly #activation: Activation;
 
   /** Throws InputError when the activation is unknown. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     this.dense = new Linear(config.hidden_size, config.intermediate_size);
     this.#activation = activation(config.hidden_act);
   }
@@ -159,7 +161,7 @@ export class BertLayer {
   readonly output: BertOutput;
 
   /** Weights start at zero. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     this.attention = new BertAttention(config);
     this.intermediate = new BertIntermediate(config);
     this.output = new BertOutput(config.intermediate_size, config);
@@ -178,7 +180,7 @@ export class BertEncoder {
   readonly layer: BertLayer[];
 
   /** Weights start at zero. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     this.layer = Array.from({ length: config.num_hidden_layers }, () => new BertLayer(config));
   }
 
@@ -202,7 +204,7 @@ export class BertPooler {
   dense: Layer;
 
   /** Weights start at zero. */
-  constructor(config: BertConfig) {
+  constructor(config: BertBlockConfig) {
     this.dense = new Linear(config.hidden_size, config.hidden_size);
   }
 
@@ -213,7 +215,8 @@ export class BertPooler {
 }
 
 /** BERT without a head. */
-export class BertModel implements Model {
+export class BertModel implements Encoder {
+  readonly prefix: string = 'bert';
   readonly config: BertConfig;
   readonly embeddings: BertEmbeddings;
   readonly encoder: BertEncoder;
@@ -235,10 +238,13 @@ export class BertModel implements Model {
 
   /** Ids, positions and token types; it reads no labels. */
   get limits(): BatchLimits {
-    return bertLimits(this.config, {
-      kind: 'class',
-      count: Object.keys(this.config.id2label).length,
-    });
+    return {
+      vocabSize: this.config.vocab_size,
+      maxLength: this.config.max_position_embeddings,
+      tokenTypes: this.config.type_vocab_size,
+      padTokenId: this.config.pad_token_id,
+      labels: { kind: 'class', count: labelCount(this.config) },
+    };
   }
 
   /** Sentence-embedding checkpoints may lack the pooler. */
@@ -259,15 +265,4 @@ export class BertModel implements Model {
     const rows = this.encoder.call(embedded, pass);
     return { hidden: rows.reshape([count, length, rows.shape[1]!]) };
   }
-}
-
-/** What batches of a BERT model may hold. */
-export function bertLimits(config: BertConfig, labels: BatchLimits['labels']): BatchLimits {
-  return {
-    vocabSize: config.vocab_size,
-    maxLength: config.max_position_embeddings,
-    tokenTypes: config.type_vocab_size,
-    padTokenId: config.pad_token_id,
-    labels,
-  };
 }

@@ -3,38 +3,19 @@ import { InputError } from '@camada/tensor';
 import { initializeParameters } from '../init.ts';
 import {
   named,
-  withLabels,
   type Architecture,
   type HeadTask,
   type ModelOptions,
   type Task,
 } from './architecture.ts';
-import { parseBertConfig, type BertConfig } from './bert-config.ts';
-import { BertModel } from './bert.ts';
-import { BertForMaskedLM, BertForSequenceClassification } from './bert-heads.ts';
+import { BERT } from './bert-heads.ts';
 import { ConfigReader } from './config.ts';
 import { LlamaForCausalLM } from './llama-causal.ts';
 import { parseLlamaConfig } from './llama-config.ts';
 import type { HeadModel, Model } from './model.ts';
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
-  bert: {
-    architectures: [
-      'BertModel',
-      'BertForMaskedLM',
-      'BertForSequenceClassification',
-      'BertForPreTraining',
-    ],
-    tasks: {
-      classification: (config, options) =>
-        sequenceClassifier(withLabels(parseBertConfig(config), options)),
-      regression: (config, options) =>
-        sequenceClassifier(withLabels(parseBertConfig(config), { numLabels: 1, ...options })),
-      'masked-lm': (config) =>
-        new BertForMaskedLM(named(parseBertConfig(config), 'BertForMaskedLM')),
-      features: (config) => new BertModel(named(parseBertConfig(config), 'BertModel')),
-    },
-  },
+  bert: BERT,
   llama: {
     architectures: ['LlamaForCausalLM', 'LlamaModel'],
     tasks: { 'causal-lm': causalLlama, features: causalLlama },
@@ -74,10 +55,6 @@ export function emptyModel(config: unknown, task: Task, options: ModelOptions = 
 export function supportedTasks(config: unknown): readonly Task[] {
   // The keys of `tasks` are tasks by its type, which Object.keys forgets.
   return Object.keys(ARCHITECTURES[modelType(new ConfigReader(config))]!.tasks) as Task[];
-}
-
-function sequenceClassifier(config: BertConfig): Model {
-  return new BertForSequenceClassification(named(config, 'BertForSequenceClassification'));
 }
 
 function causalLlama(config: unknown): Model {
