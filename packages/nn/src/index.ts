@@ -63,6 +63,7 @@ export { parseLlamaConfig, type LlamaConfig } from './models/llama-config.ts';
 export { LlamaForCausalLM } from './models/llama-causal.ts';
 export type { KeyValueCache } from './models/key-value-cache.ts';
 export { MODEL_TYPES, emptyModel, modelFromConfig, supportedTasks } from './models/registry.ts';
+export type { LabelConfig, ProblemType } from './models/labels.ts';
 export type { HeadTask, ModelOptions, Task } from './models/architecture.ts';
 export {
   loadWeights,
@@ -78,6 +79,7 @@ export {
   type CrossEntropyOptions,
   type CrossEntropySum,
 } from './loss/cross-entropy.ts';
+export { bceWithLogits } from './loss/bce.ts';
 export { mseLoss } from './loss/mse.ts';
 
 export {

@@ -1,5 +1,5 @@
 /** @file What encoders share: the heads that differ only in what stands below them, and their table of tasks. */
-import { InputError, type Tensor } from '@camada/tensor';
+import type { Tensor } from '@camada/tensor';
 import type { Batch, BatchLimits } from '../batch.ts';
 import type { Context } from '../context.ts';
 import { Dropout } from '../layers/dropout.ts';
@@ -9,13 +9,7 @@ import { crossEntropy } from '../loss/cross-entropy.ts';
 import { named, withLabels, type Architecture, type Task } from './architecture.ts';
 import { ConfigReader } from './config.ts';
 import { chosenRows, labelsOf, prefixed } from './head.ts';
-import {
-  labelCount,
-  sequenceLabels,
-  sequenceLoss,
-  type LabelConfig,
-  type ProblemType,
-} from './labels.ts';
+import { labelCount, sequenceLabels, sequenceLoss, type LabelConfig } from './labels.ts';
 import type { HeadModel, HeadOutput, LayerInfo, Model } from './model.ts';
 
 /** A model without a head. */
