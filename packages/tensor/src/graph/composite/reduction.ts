@@ -64,6 +64,7 @@ function shifted(x: Node, axis: number): Node {
 /** eˣ / Σ eˣ along an axis, shifted by the maximum. Its gradient y·(dy − Σ dy·y) needs the result only. */
 export function softmax(x: Node, axis: number): Node {
   const a = normalizeAxis('softmax', axis, x.shape.length);
+  if (x.shape[a] === 0) return x;
   const e = elementwise('exp', [shifted(x, a)]);
   const value = elementwise('div', [e, sum(e, [a], true)]);
   return build.customGradient(value, [x], (_args, y, dy) => {
@@ -83,6 +84,7 @@ export function logSumExp(x: Node, axis: number, keepDims: boolean): Node {
 /** log softmax along an axis. Its gradient dy − eʸ·Σ dy needs the result only. */
 export function logSoftmax(x: Node, axis: number): Node {
   const a = normalizeAxis('logSoftmax', axis, x.shape.length);
+  if (x.shape[a] === 0) return x;
   const s = shifted(x, a);
   const total = sum(elementwise('exp', [s]), [a], true);
   const value = elementwise('sub', [s, elementwise('log', [total])]);

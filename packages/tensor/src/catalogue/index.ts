@@ -1,0 +1,35 @@
+/** @file The table of public operations: `@camada/tensor/catalogue`. */
+import { ACTIVATION_OPS } from './activation.ts';
+import { CREATE_OPS } from './create.ts';
+import { ELEMENTWISE_OPS } from './elementwise.ts';
+import { INDEXING_OPS } from './indexing.ts';
+import { LINEAR_OPS } from './linear.ts';
+import { MOVEMENT_OPS } from './movement.ts';
+import type { OpRecord } from './record.ts';
+import { REDUCTION_OPS } from './reduction.ts';
+
+export { Draw } from './draw.ts';
+export type { ElementType, HostArray } from './host.ts';
+export {
+  elementType,
+  reproduction,
+  type GradientKind,
+  type OpCase,
+  type OpRecord,
+} from './record.ts';
+
+/** Families of operations, in the order of docs/ops.md. */
+export const FAMILIES: Readonly<Record<string, Readonly<Record<string, OpRecord>>>> = {
+  elementwise: ELEMENTWISE_OPS,
+  activation: ACTIVATION_OPS,
+  reduction: REDUCTION_OPS,
+  movement: MOVEMENT_OPS,
+  indexing: INDEXING_OPS,
+  linear: LINEAR_OPS,
+  create: CREATE_OPS,
+};
+
+/** Every public operation by name. */
+export const CATALOGUE: ReadonlyMap<string, OpRecord> = new Map(
+  Object.values(FAMILIES).flatMap((records) => Object.entries(records)),
+);

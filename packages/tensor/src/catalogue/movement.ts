@@ -1,0 +1,146 @@
+/** @file Records of the views: each says which element of the input stands at an index of the result. */
+import type { MovementMethods } from '../methods/movement.ts';
+import type { ReductionMethods } from '../methods/reduction.ts';
+import { sizeOf, type Shape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Draw } from './draw.ts';
+import { at, fromIndex, type ElementType, type HostArray } from './host.ts';
+import { ANY, type OpCase, type OpRecord, type Records } from './record.ts';
+
+/** One drawn view of an input. */
+interface View {
+  readonly call: string;
+  readonly run: (x: Tensor) => Tensor;
+  readonly shape: Shape;
+  /** Element of the result at an index. */
+  readonly element: (x: HostArray, index: readonly number[]) => number;
+}
+
+/** The record of a view; `least` axes at the least. */
+function view(least: number, draws: (draw: Draw, shape: number[]) => View): OpRecord {
+  const sample = (draw: Draw, dtype: ElementType): OpCase => {
+    const input = draw.array(draw.shape(least, 4), dtype);
+    const { call, run, shape, element } = draws(draw, [...input.shape]);
+    return {
+      inputs: [input],
+      call: `x.${call}`,
+      run: ([x]) => run(x!),
+      reference: ([x]) => fromIndex(shape, dtype, (index) => element(x!, index)),
+    };
+  };
+  return { dtypes: ANY, gradient: 'smooth', tolerance: 0, sample };
+}
+
+/** The record of a view that only gives the same elements another shape. */
+function reshaping(
+  least: number,
+  draws: (draw: Draw, shape: number[]) => Omit<View, 'element'>,
+): OpRecord {
+  const position = (shape: Shape, index: readonly number[]): number =>
+    index.reduce((p, i, axis) => p * shape[axis]! + i, 0);
+  return view(least, (draw, from) => {
+    const drawn = draws(draw, from);
+    return { ...drawn, element: (x, index) => x.data[position(drawn.shape, index)]! };
+  });
+}
+
+const list = (numbers: readonly number[]): string => `[${numbers.join(', ')}]`;
+
+const positive = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+
+/** Records of the views. */
+export const MOVEMENT_OPS: Records<MovementMethods<Tensor>, ReductionMethods<Tensor>> = {
+  reshape: reshaping(0, (draw, from) => {
+    const size = sizeOf(from);
+    const divisors = [1, 2, 3, 4, 5, 7].filter((n) => size % n === 0);
+    const first = size === 0 ? 0 : draw.pick(divisors);
+    const shape = size === 0 ? [0, draw.int(0, 3)] : [first, size / first];
+    return { call: `reshape(${list(shape)})`, run: (x) => x.reshape(shape), shape };
+  }),
+  permute: view(0, (draw, from) => {
+    const order = from.map((_, axis) => axis).sort(() => draw.int(-1, 1));
+    return {
+      call: `permute(${list(order)})`,
+      run: (x) => x.permute(order),
+      shape: order.map((axis) => from[axis]!),
+      element: (x, index) =>
+        at(
+          x,
+          from.map((_, axis) => index[order.indexOf(axis)]!),
+        ),
+    };
+  }),
+  transpose: view(2, (draw, from) => {
+    const [a, b] = [draw.axis(from.length), draw.axis(from.length)];
+    const [i, j] = [positive(a, from.length), positive(b, from.length)];
+    const swap = <T>(items: readonly T[]): T[] =>
+      items.map((item, axis) => (axis === i ? items[j]! : axis === j ? items[i]! : item));
+    return {
+      call: `transpose(${a}, ${b})`,
+      run: (x) => x.transpose(a, b),
+      shape: swap(from),
+      element: (x, index) => at(x, swap(index)),
+    };
+  }),
+  expand: view(0, (draw, from) => {
+    const shape = [
+      ...(draw.flag() ? [draw.int(0, 3)] : []),
+      ...from.map((n) => (n === 1 ? draw.int(0, 3) : n)),
+    ];
+    return {
+      call: `expand(${list(shape)})`,
+      run: (x) => x.expand(shape),
+      shape,
+      element: at,
+    };
+  }),
+  slice: view(1, (draw, from) => {
+    const axis = draw.axis(from.length);
+    const a = positive(axis, from.length);
+    const start = draw.int(0, from[a]!);
+    const end = draw.int(start, from[a]!);
+    return {
+      call: `slice(${axis}, ${start}, ${end})`,
+      run: (x) => x.slice(axis, start, end),
+      shape: from.map((n, i) => (i === a ? end - start : n)),
+      element: (x, index) =>
+        at(
+          x,
+          index.map((p, i) => (i === a ? p + start : p)),
+        ),
+    };
+  }),
+  pad: view(0, (draw, from) => {
+    const before = from.map(() => draw.int(0, 2));
+    const after = from.map(() => draw.int(0, 2));
+    return {
+      call: `pad(${list(before)}, ${list(after)}, 1)`,
+      run: (x) => x.pad(before, after, 1),
+      shape: from.map((n, i) => n + before[i]! + after[i]!),
+      element: (x, index) => {
+        const inner = index.map((p, i) => p - before[i]!);
+        return inner.every((p, i) => p >= 0 && p < from[i]!) ? at(x, inner) : 1;
+      },
+    };
+  }),
+  unsqueeze: reshaping(0, (draw, from) => {
+    const axis = draw.int(0, from.length);
+    const shape = [...from.slice(0, axis), 1, ...from.slice(axis)];
+    return { call: `unsqueeze(${axis})`, run: (x) => x.unsqueeze(axis), shape };
+  }),
+  squeeze: reshaping(1, (draw, from) => {
+    const axis = from.indexOf(1);
+    if (axis < 0) return { call: 'flatten(0, 0)', run: (x) => x.flatten(0, 0), shape: from };
+    const shape = from.filter((_, i) => i !== axis);
+    return { call: `squeeze(${axis})`, run: (x) => x.squeeze(axis), shape };
+  }),
+  flatten: reshaping(0, (draw, from) => {
+    const a = from.length === 0 ? 0 : draw.int(0, from.length - 1);
+    const b = from.length === 0 ? 0 : draw.int(a, from.length - 1);
+    const shape =
+      from.length === 0
+        ? [1]
+        : [...from.slice(0, a), sizeOf(from.slice(a, b + 1)), ...from.slice(b + 1)];
+    return { call: `flatten(${a}, ${b})`, run: (x) => x.flatten(a, b), shape };
+  }),
+};
