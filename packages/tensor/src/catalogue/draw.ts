@@ -19,15 +19,18 @@ const SEEDS = 1_000_000;
 export class Draw {
   /** A whole number from `least` to `most`, both included. */
   readonly int: (least: number, most: number) => number;
+  private readonly largest: number;
 
-  constructor(int: (least: number, most: number) => number) {
+  /** @param largest number of elements of an array whose shape is drawn. */
+  constructor(int: (least: number, most: number) => number, largest: number = LARGEST) {
     this.int = int;
+    this.largest = largest;
   }
 
   /** The same draws for the same seed. */
-  static seeded(seed: number): Draw {
+  static seeded(seed: number, largest: number = LARGEST): Draw {
     const next = sequence(seed);
-    return new Draw((least, most) => least + Math.floor(next() * (most - least + 1)));
+    return new Draw((least, most) => least + Math.floor(next() * (most - least + 1)), largest);
   }
 
   /** One of several. */
@@ -41,11 +44,11 @@ export class Draw {
   }
 
   /** A shape of `least` to `most` axes with ones, odd sizes and, unless `filled`, zeros in it. */
-  shape(least = 0, most = 4, filled = false, largest: number = LARGEST): number[] {
+  shape(least = 0, most = 4, filled = false, largest: number = this.largest): number[] {
     let total = 1;
     return Array.from({ length: this.int(least, most) }, () => {
       const size = this.pick(SIZES);
-      const n = (filled && size === 0) || total * size > largest ? 1 : size;
+      const n = (filled && size === 0) || total * size > Math.min(largest, this.largest) ? 1 : size;
       total *= Math.max(1, n);
       return n;
     });
