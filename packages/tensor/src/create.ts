@@ -111,16 +111,21 @@ export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tens
 
 /**
  * `value` with a gradient rule of its own: given `args` (from which `value` was computed), the value and its
- * gradient, `backward` returns the gradient of each argument, in its shape. What `value` was made from
- * gets no gradient through it otherwise.
+ * gradient, `backward` returns the gradient of each argument, in its shape; where `wanted` is false any
+ * tensor of that shape will do. What `value` was made from gets no gradient through it otherwise.
  */
 export function customGradient(
   value: Tensor,
   args: readonly Tensor[],
-  backward: (args: readonly Tensor[], value: Tensor, gradient: Tensor) => readonly Tensor[],
+  backward: (
+    args: readonly Tensor[],
+    value: Tensor,
+    gradient: Tensor,
+    wanted: readonly boolean[],
+  ) => readonly Tensor[],
 ): Tensor {
-  const rule: CustomBackward = (nodes, y, dy) =>
-    backward(nodes.map(Tensor.of), Tensor.of(y), Tensor.of(dy)).map((x) => x.node);
+  const rule: CustomBackward = (nodes, y, dy, wanted) =>
+    backward(nodes.map(Tensor.of), Tensor.of(y), Tensor.of(dy), wanted).map((x) => x.node);
   return Tensor.of(
     build.customGradient(
       value.node,

@@ -57,6 +57,7 @@ export {
   where,
   zeros,
 } from './create.ts';
+export { recomputable, type Recomputable } from './recompute.ts';
 export { Device, device, memory, openDevice, useDevice, type DeviceOptions } from './device.ts';
 export { explain } from './explain.ts';
 export type { BackendInfo, BackendName, MemoryUse } from './backend/backend.ts';

@@ -1,6 +1,20 @@
 /** @file Values that bring their own gradient rule. */
 import { ShapeError, Tensor, sameShape, showShape } from '@camada/tensor';
-import type { Rule } from './rule.ts';
+import type { Node } from '@camada/tensor';
+import type { Rule, Step } from './rule.ts';
+
+/** What a rule gave for one step: it is asked once, whatever the number of arguments. */
+const given = new WeakMap<Step<'customGradient'>, readonly Node[]>();
+
+function gradientsOf(step: Step<'customGradient'>): readonly Node[] {
+  const known = given.get(step);
+  if (known) return known;
+  const { node, dy, x, y, wanted } = step;
+  const args = x.slice(1).map((arg) => arg.node);
+  const gradients = node.attrs.backward(args, y.node, dy.node, wanted.slice(1));
+  given.set(step, gradients);
+  return gradients;
+}
 
 /**
  * The rule written at the call of `customGradient`: no gradient to the value itself (input 0), the rule's
@@ -8,11 +22,9 @@ import type { Rule } from './rule.ts';
  */
 export const custom: Rule<'customGradient'> = {
   carries: (_node, input) => input > 0,
-  gradient: ({ node, dy, x, y }, input) => {
-    const args = x.slice(1).map((arg) => arg.node);
-    const gradients = node.attrs.backward(args, y.node, dy.node);
-    const gradient = gradients[input - 1];
-    const wanted = x[input]!.shape;
+  gradient: (step, input) => {
+    const gradient = gradientsOf(step)[input - 1];
+    const wanted = step.node.inputs[input]!.shape;
     if (!gradient || !sameShape(gradient.shape, wanted))
       throw new ShapeError(
         `customGradient: the rule gave ${gradient ? showShape(gradient.shape) : 'nothing'} for argument ` +

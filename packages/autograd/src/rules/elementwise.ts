@@ -27,9 +27,9 @@ function literal(value: number): Tensor {
   return full([], value, 'f32');
 }
 
-/** 1 where the condition holds, else 0. */
+/** 1 where the condition holds, else 0: constant almost everywhere, so its own derivative is zero. */
 function indicator(condition: Tensor): Tensor {
-  return condition.cast('f32');
+  return condition.detach().cast('f32');
 }
 
 /** Share of the gradient that the winner of maximum or minimum takes: 1, and ½ each at a tie (PyTorch). */
@@ -101,12 +101,12 @@ const DERIVATIVES: { readonly [N in ElementwiseName]: readonly Derivative[] } = 
 /** ∂xʸ/∂x = y·x^(y−1), and 0 where y = 0 (at x = 0 the product would be 0·∞). */
 function powBase({ dy, x, y }: Values): Tensor {
   const slope = y.mul(x.pow(y.sub(literal(1))));
-  return dy.mul(where(y.eq(literal(0)), zeros(dy.shape, 'f32'), slope));
+  return dy.mul(where(y.eq(literal(0)).detach(), zeros(dy.shape, 'f32'), slope));
 }
 
 /** ∂xʸ/∂y = xʸ·ln x, and 0 where x = 0 (the limit for y > 0; 0·(−∞) would be NaN). */
 function powExponent({ dy, x, out }: Values): Tensor {
-  const positive = where(x.eq(literal(0)), full(x.shape, 1, 'f32'), x);
+  const positive = where(x.eq(literal(0)).detach(), full(x.shape, 1, 'f32'), x);
   return dy.mul(out).mul(positive.log());
 }
 

@@ -17,7 +17,7 @@ function spread({ node, x }: Step<'reduce'>, value: Tensor): Tensor {
 /** d max x: shared equally by the positions that hold the maximum (PyTorch's amax). */
 function extremum(step: Step<'reduce'>): Tensor {
   const { node, dy, x, y } = step;
-  const winners = x[0]!.eq(spread(step, y)).cast('f32');
+  const winners = x[0]!.eq(spread(step, y)).detach().cast('f32');
   const count = winners.sum(node.attrs.axes);
   return spread(step, dy.div(count)).mul(winners);
 }

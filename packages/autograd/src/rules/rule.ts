@@ -10,10 +10,12 @@ export interface Step<K extends OpName> {
   readonly node: NodeOf<K>;
   /** Gradient of the loss with respect to the node's value; the node's shape. */
   readonly dy: Tensor;
-  /** The node's inputs. */
+  /** The node's inputs; integers and bools without a history, for they are constants to a derivative. */
   readonly x: readonly Tensor[];
   /** The node's value. */
   readonly y: Tensor;
+  /** For each input whether its gradient is wanted. */
+  readonly wanted: readonly boolean[];
 }
 
 /** How a gradient passes an op of kind `K`. */

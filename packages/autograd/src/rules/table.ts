@@ -4,9 +4,9 @@ import { custom } from './custom.ts';
 import { elementwise } from './elementwise.ts';
 import { gather, scatter } from './indexing.ts';
 import { matmul } from './matmul.ts';
-import { expand, pad, permute, reshape, slice } from './movement.ts';
+import { expand, pad, permute, reshape, shear, slice } from './movement.ts';
 import { reduce } from './reduce.ts';
-import { none, type Rule } from './rule.ts';
+import { none, smooth, type Rule } from './rule.ts';
 
 const RULES: { readonly [K in OpName]: Rule<K> } = {
   buffer: none(),
@@ -21,10 +21,12 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
   expand,
   slice,
   pad,
+  shear,
   matmul,
   gather,
   scatterAdd: scatter,
   detach: none(),
+  barrier: smooth(({ dy }) => dy),
   customGradient: custom,
 };
 

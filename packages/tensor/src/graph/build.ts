@@ -15,7 +15,7 @@ import {
   sizeOf,
   type Shape,
 } from '../shape.ts';
-import { makeNode, type CustomBackward, type Node, type Range } from './node.ts';
+import { makeNode, nodeSize, type CustomBackward, type Node, type Range } from './node.ts';
 
 /** The same literal everywhere, written into the program's text. */
 export function constant(value: number, shape: Shape, dtype: DType): Node {
@@ -73,36 +73,67 @@ export function permute(x: Node, order: readonly number[]): Node {
   return makeNode('permute', [x], { order: axes }, shape, x.dtype);
 }
 
-/** A range of every axis. Throws ShapeError when a range leaves its axis. */
+/** A range of every axis. Throws ShapeError when a range leaves its axis or stands still. */
 export function slice(x: Node, ranges: readonly Range[]): Node {
-  ranges.forEach(({ start, length }, axis) => {
-    if (start < 0 || length < 0 || start + length > x.shape[axis]!)
-      throw new ShapeError(
-        `slice: [${start}, ${start + length}) leaves axis ${axis} of ${showShape(x.shape)}`,
-      );
+  ranges.forEach((range, axis) => checkRange(x.shape, axis, range));
+  const plain = ranges.map(({ start, length, step }): Range => {
+    if (length > 1) return { start, length, step };
+    return { start: length === 0 ? 0 : start, length, step: 1 };
   });
   const shape = ranges.map((range) => range.length);
-  if (sameShape(shape, x.shape)) return x;
+  if (plain.every(({ step }) => step === 1) && sameShape(shape, x.shape)) return x;
   if (x.op === 'constant') return constant(x.attrs.value, shape, x.dtype);
-  return makeNode('slice', [x], { ranges }, shape, x.dtype);
+  return makeNode('slice', [x], { ranges: plain }, shape, x.dtype);
 }
 
-/** Adds `before` and `after` elements of `value` to each axis. Throws ShapeError on negative counts. */
+function checkRange(shape: Shape, axis: number, { start, length, step }: Range): void {
+  const size = shape[axis]!;
+  const last = length > 0 ? start + step * (length - 1) : 0;
+  const inside = (i: number): boolean => i >= 0 && i < size;
+  const fits = length === 0 ? start >= 0 && start <= size : inside(start) && inside(last);
+  if (!fits || length < 0 || step === 0 || ![start, length, step].every(Number.isInteger))
+    throw new ShapeError(
+      `slice: ${length} elements from ${start} in steps of ${step} do not lie on axis ${axis} of ${showShape(shape)}`,
+    );
+}
+
+/**
+ * Adds `before` and `after` elements of `value` to each axis and `interior` between neighbours (the
+ * Pad of XLA, openxla.org/xla/operation_semantics#pad). Throws ShapeError on negative counts.
+ */
 export function pad(
   x: Node,
   before: readonly number[],
   after: readonly number[],
   value: number,
+  interior: readonly number[] = x.shape.map(() => 0),
 ): Node {
-  const counts = [...before, ...after];
-  if (counts.length !== 2 * x.shape.length || counts.some((n) => n < 0 || !Number.isInteger(n)))
+  const rank = x.shape.length;
+  const counts = [before, after, interior];
+  if (
+    counts.some((list) => list.length !== rank || list.some((n) => n < 0 || !Number.isInteger(n)))
+  )
     throw new ShapeError(
-      `pad: counts ${showShape(counts)} must be two for each axis, none negative`,
+      `pad: counts ${counts.map(showShape).join(', ')} must be one for each of ${rank} axes, none negative`,
     );
-  if (counts.every((n) => n === 0)) return x;
-  const shape = x.shape.map((n, i) => n + before[i]! + after[i]!);
+  const between = x.shape.map((n, i) => (n > 1 ? interior[i]! : 0));
+  if ([...before, ...after, ...between].every((n) => n === 0)) return x;
+  const shape = x.shape.map((n, i) => before[i]! + n + (n - 1) * between[i]! + after[i]!);
   if (sizeOf(x.shape) === 0) return constant(value, shape, x.dtype);
-  return makeNode('pad', [x], { before, after, value }, shape, x.dtype);
+  return makeNode('pad', [x], { before, after, interior: between, value }, shape, x.dtype);
+}
+
+/** Skews `axis` against `along`: see the op's attributes. Throws ShapeError where `axis` is too short. */
+export function shear(x: Node, axis: number, along: number, by: number): Node {
+  const shift = Math.abs(by) * Math.max(0, x.shape[along]! - 1);
+  if (axis === along || !Number.isInteger(by) || x.shape[axis]! < shift)
+    throw new ShapeError(
+      `shear: axis ${axis} of ${showShape(x.shape)} cannot be skewed by ${by} against axis ${along}`,
+    );
+  if (shift === 0) return x;
+  const shape = x.shape.map((n, i) => (i === axis ? n - shift : n));
+  if (x.op === 'constant') return constant(x.attrs.value, shape, x.dtype);
+  return makeNode('shear', [x], { axis, along, by }, shape, x.dtype);
 }
 
 /** An elementwise op of the table on broadcast, promoted operands. `dtype` only for `cast`. */
@@ -171,22 +202,43 @@ function isZero(x: Node | undefined): boolean {
   return x?.op === 'constant' && x.attrs.value === 0;
 }
 
-/** Reduces `axes` away. Throws ShapeError for max and min over no elements. */
+/**
+ * Reduces `axes` away. Over no elements a sum is 0 and a product 1; max and min throw ShapeError. Sums and
+ * products of bools are i32, their max and min bools.
+ */
 export function reduce(name: ReduceName, x: Node, axes: readonly number[]): Node {
+  if (x.dtype === 'bool') return reduceBools(name, x, axes);
   if (axes.length === 0) return x;
-  if (x.dtype === 'bool') throw new DTypeError(`${name}: cast bool to i32 or f32 first`);
   const input = isFloat(x.dtype) ? cast(x, 'f32') : x;
   const shape = reducedShape(x.shape, axes, false);
   const count = axes.reduce((n, axis) => n * x.shape[axis]!, 1);
-  if (count === 0 && name !== 'sum' && sizeOf(shape) > 0)
+  if (count === 0) return reduceNothing(name, x, axes, constant(NOTHING[name], shape, input.dtype));
+  if (count === 1) return reshape(input, shape);
+  if (input.op === 'constant' && name === 'sum')
+    return constant(times(input.attrs.value, count, input.dtype), shape, input.dtype);
+  return makeNode('reduce', [input], { name, axes }, shape, input.dtype);
+}
+
+const NOTHING: Readonly<Record<ReduceName, number>> = { sum: 0, prod: 1, max: NaN, min: NaN };
+
+function reduceBools(name: ReduceName, x: Node, axes: readonly number[]): Node {
+  const result = reduce(name, cast(x, 'i32'), axes);
+  return name === 'max' || name === 'min' ? cast(result, 'bool') : result;
+}
+
+function reduceNothing(name: ReduceName, x: Node, axes: readonly number[], nothing: Node): Node {
+  if (Number.isNaN(NOTHING[name]) && nodeSize(nothing) > 0)
     throw new ShapeError(
       `${name}: no elements along axes ${showShape(axes)} of ${showShape(x.shape)}`,
     );
-  if (count === 0) return constant(0, shape, input.dtype);
-  if (count === 1) return reshape(input, shape);
-  if (input.op === 'constant' && name === 'sum')
-    return constant(input.attrs.value * count, shape, input.dtype);
-  return makeNode('reduce', [input], { name, axes }, shape, input.dtype);
+  return nothing;
+}
+
+/** The product in a type: integers wrap. */
+function times(value: number, count: number, dtype: DType): number {
+  if (isFloat(dtype)) return value * count;
+  const product = Math.imul(value, count);
+  return dtype === 'u32' ? product >>> 0 : product;
 }
 
 /** [...batch, M, K] · [...batch, K, N] → [...batch, M, N], equal batch axes. */
@@ -234,6 +286,11 @@ export function scatterAdd(indices: Node, updates: Node, rows: number): Node {
 /** The same value with no gradient through it. */
 export function detach(x: Node): Node {
   return makeNode('detach', [x], {}, x.shape, x.dtype);
+}
+
+/** The same value, apart from equal ones and not computed before `after` is; see `AttrsOf.barrier`. */
+export function barrier(x: Node, after: Node): Node {
+  return makeNode('barrier', [x], { after }, x.shape, x.dtype);
 }
 
 /** `value` with a gradient rule of its own: `backward` gives the gradients of `args`. */

@@ -7,14 +7,23 @@ import type { DType, TypedArray } from '../dtype.ts';
 import type { ElementwiseName } from '../ops/elementwise.ts';
 import { sizeOf, type Shape } from '../shape.ts';
 
-/** Start and length on one axis: `start`, `start+1`, … */
+/** Elements `start`, `start+step`, … of one axis; a negative step runs backwards. */
 export interface Range {
   readonly start: number;
   readonly length: number;
+  readonly step: number;
 }
 
-/** Gradients with respect to `args` of a value `y` made from them, given the gradient `dy` of `y`. */
-export type CustomBackward = (args: readonly Node[], y: Node, dy: Node) => readonly Node[];
+/**
+ * Gradients with respect to `args` of a value `y` made from them, given the gradient `dy` of `y`. Where
+ * `wanted` is false nobody asks for that gradient: any node of the right shape will do.
+ */
+export type CustomBackward = (
+  args: readonly Node[],
+  y: Node,
+  dy: Node,
+  wanted: readonly boolean[],
+) => readonly Node[];
 
 /** Attributes of each op, apart from its inputs. */
 export interface AttrsOf {
@@ -39,12 +48,18 @@ export interface AttrsOf {
   expand: Record<never, never>;
   /** One range an axis. */
   slice: { readonly ranges: readonly Range[] };
-  /** Elements added before and after each axis, with this value. */
+  /** Elements of this value added before and after each axis, and `interior` between any two neighbours. */
   pad: {
     readonly before: readonly number[];
     readonly after: readonly number[];
+    readonly interior: readonly number[];
     readonly value: number;
   };
+  /**
+   * With i and j the indices on `axis` and `along`, K the size of `along`: element (i, j) of the result is
+   * element (i + by·j, j) of the input, or (i + by·j − by·(K−1), j) where `by` < 0. `axis` gets |by|·(K−1) shorter.
+   */
+  shear: { readonly axis: number; readonly along: number; readonly by: number };
   /** [...batch, M, K] · [...batch, K, N], equal batch axes. */
   matmul: Record<never, never>;
   /** Inputs table [V, ...rest] and i32 indices [...n]: rows of the table, [...n, ...rest]. */
@@ -53,6 +68,11 @@ export interface AttrsOf {
   scatterAdd: { readonly rows: number };
   /** The input, with no gradient through it. */
   detach: Record<never, never>;
+  /**
+   * The input, kept apart from equal computations, and what is computed from it no earlier than `after`
+   * (JAX's `optimization_barrier`): recomputation happens when the gradient that needs it has arrived.
+   */
+  barrier: { readonly after: Node };
   /** Input 0; its gradient goes to inputs 1 … by this rule instead of through what made it. */
   customGradient: { readonly backward: CustomBackward };
 }
@@ -67,6 +87,8 @@ export interface NodeOf<K extends OpName> {
   readonly attrs: AttrsOf[K];
   readonly shape: Shape;
   readonly dtype: DType;
+  /** Place in the order of creation; inputs have smaller ones. */
+  readonly serial: number;
   /** Memory that already holds this node's value, once it was computed and kept. */
   cache: Storage | undefined;
 }
@@ -88,6 +110,13 @@ export interface Storage {
   disposed: boolean;
 }
 
+let made = 0;
+
+/** The serial of the next node. */
+export function nextSerial(): number {
+  return made;
+}
+
 /** Makes a node. */
 export function makeNode<K extends OpName>(
   op: K,
@@ -96,7 +125,7 @@ export function makeNode<K extends OpName>(
   shape: Shape,
   dtype: DType,
 ): Node {
-  return { op, inputs, attrs, shape, dtype, cache: undefined } as NodeOf<K> as Node;
+  return { op, inputs, attrs, shape, dtype, serial: made++, cache: undefined } as NodeOf<K> as Node;
 }
 
 /** A leaf over memory. */

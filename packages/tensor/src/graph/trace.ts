@@ -3,6 +3,7 @@
  * numbers numbered, and the structural key under which the compiled program is cached. The graph's
  * leaves are stand-ins without memory, so that a cached program keeps nobody's data alive.
  */
+import * as build from './build.ts';
 import type { Graph } from './graph.ts';
 import { bufferNode, makeNode, type Node, type Storage } from './node.ts';
 
@@ -24,6 +25,8 @@ export interface Trace {
 interface Entry {
   readonly node: Node;
   readonly inputs: readonly number[];
+  /** For barriers: what they wait for. */
+  readonly after?: number;
   /** For leaves over memory: index in inputs. */
   readonly input: number | undefined;
 }
@@ -46,7 +49,7 @@ class Tracer {
         stack.pop();
         continue;
       }
-      const waiting = leafStorage(node) ? [] : usedInputs(node).filter((x) => !this.ids.has(x));
+      const waiting = leafStorage(node) ? [] : earlier(node).filter((x) => !this.ids.has(x));
       if (waiting.length === 0) {
         this.ids.set(node, this.number(node));
         stack.pop();
@@ -64,7 +67,13 @@ class Tracer {
     }
     const inputs = usedInputs(node).map((x) => this.ids.get(x)!);
     if (node.op === 'detach' || node.op === 'customGradient') return inputs[0]!;
-    const key = `${node.op}(${inputs.join()})${attrsKey(node)}[${node.shape.join()}]${node.dtype}`;
+    const type = `[${node.shape.join()}]${node.dtype}`;
+    if (node.op === 'barrier') {
+      const after = this.ids.get(node.attrs.after)!;
+      const entry = { node, inputs, after, input: undefined };
+      return this.add(`barrier(${inputs.join()})${after}${type}`, entry, true);
+    }
+    const key = `${node.op}(${inputs.join()})${attrsKey(node)}${type}`;
     return this.add(key, { node, inputs, input: undefined }, true);
   }
 
@@ -104,6 +113,11 @@ function usedInputs(node: Node): readonly Node[] {
   return node.op === 'customGradient' ? [node.inputs[0]!] : node.inputs;
 }
 
+/** What is numbered before a node. */
+function earlier(node: Node): readonly Node[] {
+  return node.op === 'barrier' ? [...node.inputs, node.attrs.after] : usedInputs(node);
+}
+
 function attrsKey(node: Node): string {
   switch (node.op) {
     case 'constant':
@@ -115,9 +129,11 @@ function attrsKey(node: Node): string {
     case 'permute':
       return node.attrs.order.join();
     case 'slice':
-      return node.attrs.ranges.map((r) => r.start).join();
+      return node.attrs.ranges.map((r) => `${r.start}:${r.step}`).join();
     case 'pad':
-      return `${node.attrs.before.join()}:${node.attrs.value}`;
+      return `${node.attrs.before.join()}:${node.attrs.interior.join()}:${node.attrs.value}`;
+    case 'shear':
+      return `${node.attrs.axis},${node.attrs.along},${node.attrs.by}`;
     case 'buffer':
     case 'scalar':
     case 'iota':
@@ -128,6 +144,7 @@ function attrsKey(node: Node): string {
     case 'gather':
     case 'scatterAdd':
     case 'detach':
+    case 'barrier':
     case 'customGradient':
       return '';
   }
@@ -160,8 +177,9 @@ function buildGraph(
     disposed: false,
   }));
   const nodes: Node[] = [];
-  for (const { node, inputs: from, input } of tracer.entries) {
+  for (const { node, inputs: from, after, input } of tracer.entries) {
     if (input !== undefined) nodes.push(bufferNode(inputs[input]!, node.shape));
+    else if (after !== undefined) nodes.push(build.barrier(nodes[from[0]!]!, nodes[after]!));
     else
       nodes.push(
         makeNode(

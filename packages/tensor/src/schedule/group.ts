@@ -18,6 +18,8 @@ export interface Group {
   readonly host: Node;
   readonly members: ReadonlySet<Node>;
   readonly emitted: Emitted;
+  /** Nodes with memory that barriers inside make it wait for, whether it reads them or not. */
+  readonly waits: ReadonlySet<Node>;
 }
 
 /** Thrown when a kernel would bind more buffers than the device allows. */
@@ -39,6 +41,7 @@ export class Grouping {
   private readonly groups = new Map<Node, Group>();
   private readonly hosts = new Map<Node, Node>();
   private roots = new Map<Node, Set<Node>>();
+  private readonly hasBarriers: boolean;
 
   constructor(graph: Graph, limits: ScheduleLimits) {
     this.graph = graph;
@@ -50,11 +53,15 @@ export class Grouping {
     this.outputs = new Set(graph.outputs.map((output) => output.node));
     this.slots = new Map(graph.scalars.map((node, slot) => [node, slot]));
     this.position = new Map(graph.nodes.map((node, i) => [node, i]));
+    this.hasBarriers = graph.nodes.some((node) => node.op === 'barrier');
   }
 
   /** All kernels, unordered. */
   run(): Group[] {
     this.lowerAlone();
+    if (this.hasBarriers)
+      for (const group of this.groups.values())
+        this.groups.set(group.host, { ...group, waits: this.waitsOf(group.host, group.members) });
     const inOrder = this.inOrder();
     for (const node of inOrder) this.hosts.set(node, node);
     for (let i = inOrder.length - 1; i >= 0; i--) this.join(inOrder[i]!);
@@ -126,7 +133,26 @@ export class Grouping {
   private lower(host: Node, members: ReadonlySet<Node>): Group {
     const emitted = this.emit(host, members);
     if (emitted.memory.length > this.limits.maxBuffersPerKernel) throw new TooManyBuffers();
-    return { host, members, emitted };
+    return { host, members, emitted, waits: this.waitsOf(host, members) };
+  }
+
+  /** What the barriers inside a kernel wait for. */
+  private waitsOf(host: Node, members: ReadonlySet<Node>): Set<Node> {
+    const waits = new Set<Node>();
+    if (!this.hasBarriers) return waits;
+    const inside = (node: Node): boolean =>
+      node === host || members.has(node) || !this.hasMemory(node);
+    for (const node of below([host], inside))
+      if (node.op === 'barrier')
+        for (const source of below([node.attrs.after], (x) => !this.memory.has(x)))
+          if (this.memory.has(source) && !inside(source)) waits.add(source);
+    return waits;
+  }
+
+  /** Kernels that wait for a node without reading it. */
+  private waiting(node: Node): Node[] {
+    if (!this.hasBarriers) return [];
+    return [...this.groups.values()].flatMap(({ host, waits }) => (waits.has(node) ? [host] : []));
   }
 
   private readonly hasMemory = (node: Node): boolean =>
@@ -215,9 +241,10 @@ export class Grouping {
       (a, b) => this.position.get(a)! - this.position.get(b)!,
     );
     const hosts = [...new Set(roots.map((root) => this.hosts.get(root)!))];
+    const waiting = this.waiting(node).filter((host) => host !== node);
     const candidates = hosts.filter((host) => this.mayJoin(node, host)).slice(0, JOIN_ATTEMPTS);
     for (const host of candidates) {
-      const others = hosts.filter((other) => other !== host);
+      const others = [...hosts, ...waiting].filter((other) => other !== host);
       if (others.some((other) => this.dependsOn(host, other))) continue;
       if (this.tryJoin(node, host)) return;
     }
@@ -280,14 +307,21 @@ export class Grouping {
   }
 }
 
-/** Hosts whose results a group reads. */
+/** Hosts whose results a group reads or waits for. */
 export function producers(group: Group, hosts: ReadonlyMap<Node, Node>): Node[] {
   const { kernel, memory } = group.emitted;
-  return memory.flatMap((object, i) => {
+  const read = memory.filter((_, i) => kernel.buffers[i]!.access !== 'write');
+  return [...read, ...group.waits].flatMap((object) => {
     const host = hosts.get(object as Node);
-    const reads = kernel.buffers[i]!.access !== 'write';
-    return host && host !== group.host && reads ? [host] : [];
+    return host && host !== group.host ? [host] : [];
   });
+}
+
+/** The roots and all nodes below those of them that `open` lets through. */
+function below(roots: readonly Node[], open: (node: Node) => boolean): Set<Node> {
+  const seen = new Set(roots);
+  for (const node of seen) if (open(node)) node.inputs.forEach((input) => seen.add(input));
+  return seen;
 }
 
 function loopSize(loop: readonly number[]): number {

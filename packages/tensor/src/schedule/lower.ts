@@ -13,11 +13,14 @@ import {
   Axis,
   constantExpr,
   delinearize,
+  divided,
+  greatestCommonDivisor,
   isBijection,
   keyOf,
   leaves,
   linearize,
   resolve,
+  separate,
   type Expr,
 } from './affine.ts';
 import { Draft } from './draft.ts';
@@ -121,7 +124,23 @@ export class Lowering {
     const dtype = computeType(node.dtype);
     const guard = this.guard;
     const operands = guard === undefined ? [] : [guard];
-    return this.draft.add({ kind: 'load', dtype, from: node, at: resolve(at), guard }, operands);
+    const { loops, computed } = separate(at);
+    if (computed.length === 0)
+      return this.draft.add({ kind: 'load', dtype, from: node, at: loops, guard }, operands);
+    // Rows `stride` apart, counted from the lowest address that the computed indices reach.
+    const stride = computed.map(([, c]) => Math.abs(c)).reduce(greatestCommonDivisor);
+    const lowest = computed.reduce((n, [axis, c]) => n + Math.min(0, c) * (axis.size - 1), 0);
+    const highest = computed.reduce((n, [axis, c]) => n + Math.max(0, c) * (axis.size - 1), 0);
+    const row = this.sumOf(
+      constantExpr(-lowest / stride),
+      computed.map(([axis, c]) => [axis, c / stride]),
+    );
+    const rows = (highest - lowest) / stride + 1;
+    const first = { offset: loops.offset + lowest, terms: loops.terms };
+    return this.draft.add(
+      { kind: 'gather', dtype, from: node, at: first, index: row, stride, rows, guard },
+      [row, ...operands],
+    );
   }
 
   private compute(node: Node, index: Index): ValueId {
@@ -140,6 +159,7 @@ export class Lowering {
       case 'elementwise':
         return this.elementwise(node, index);
       case 'detach':
+      case 'barrier':
       case 'customGradient':
         return this.visit(node.inputs[0]!, index);
       case 'reshape':
@@ -147,6 +167,7 @@ export class Lowering {
       case 'permute':
       case 'expand':
       case 'slice':
+      case 'shear':
         return this.visit(node.inputs[0]!, moved(node, index));
       case 'pad':
         return this.pad(node, index);
@@ -162,7 +183,26 @@ export class Lowering {
   }
 
   private index(at: Expr): ValueId {
-    return this.draft.add({ kind: 'index', dtype: 'i32', at: resolve(at) });
+    const { loops, computed } = separate(at);
+    return this.sumOf(loops, computed);
+  }
+
+  /** A loop expression plus multiples of computed indices, as a value. */
+  private sumOf(loops: Expr, computed: readonly (readonly [Axis, number])[]): ValueId {
+    const terms = computed.map(([axis, c]) => {
+      if (c === 1) return axis.value!;
+      return this.op('mul', 'i32', [axis.value!, this.integer(constantExpr(c))]);
+    });
+    if (terms.length === 0) return this.integer(loops);
+    const sum = terms.reduce((a, b) => this.op('add', 'i32', [a, b]));
+    const zero = loops.offset === 0 && loops.terms.size === 0;
+    return zero ? sum : this.op('add', 'i32', [sum, this.integer(loops)]);
+  }
+
+  /** A loop expression as a value. */
+  private integer(expr: Expr): ValueId {
+    if (expr.terms.size > 0) return this.draft.add({ kind: 'index', dtype: 'i32', at: expr });
+    return this.draft.add({ kind: 'constant', dtype: 'i32', value: expr.offset });
   }
 
   private op(
@@ -184,7 +224,7 @@ export class Lowering {
 
   private random(node: NodeOf<'random'>, index: Index): ValueId {
     const [k0, k1] = node.inputs.map((x) => this.visit(x, [])) as [ValueId, ValueId];
-    const counter = resolve(linearize(index, node.shape));
+    const counter = this.loopsOnly(linearize(index, node.shape), node);
     return this.draft.add({ kind: 'random', dtype: 'f32', counter, key: [k0, k1] }, [k0, k1]);
   }
 
@@ -198,39 +238,55 @@ export class Lowering {
     return this.visit(input, inner);
   }
 
-  /** where(inside, x[index − before], value); x is only read inside. */
+  /** An address that must not hang on computed indices. */
+  private loopsOnly(at: Expr, node: Node): Expr {
+    const { loops, computed } = separate(at);
+    if (computed.length > 0) throw new NeedsMemory(node);
+    return loops;
+  }
+
+  /** where(inside, x[(index − before) / (interior + 1)], value); x is only read inside. */
   private pad(node: NodeOf<'pad'>, index: Index): ValueId {
-    const input = node.inputs[0]!;
     const outer = this.guard;
     let inside = outer;
-    input.shape.forEach((size, axis) => {
-      const before = node.attrs.before[axis]!;
-      if (before > 0) inside = this.both(inside, this.within(constantExpr(before), index[axis]!));
-      if (node.attrs.after[axis]! > 0)
-        inside = this.both(inside, this.within(index[axis]!, constantExpr(before + size - 1)));
-    });
+    const guard = (test: ValueId): void => {
+      inside = inside === undefined ? test : this.op('and', 'bool', [inside, test]);
+    };
+    const inner = index.map((expr, axis) => this.padAxis(node, axis, expr, guard));
     this.guard = inside;
-    const shifted = index.map((expr, axis) =>
-      addScaled(expr, constantExpr(node.attrs.before[axis]!), -1),
-    );
-    const value = this.visit(input, shifted);
+    const value = this.visit(node.inputs[0]!, inner);
     this.guard = outer;
     const dtype = computeType(node.dtype);
     const filler = this.draft.add({ kind: 'constant', dtype, value: node.attrs.value });
-    return this.op('where', dtype, [inside!, value, filler]);
+    return inside === outer ? value : this.op('where', dtype, [inside!, value, filler]);
+  }
+
+  /** The index on one axis of what is padded, and tests that it stands on an element. */
+  private padAxis(
+    node: NodeOf<'pad'>,
+    axis: number,
+    expr: Expr,
+    guard: (test: ValueId) => void,
+  ): Expr {
+    const { before, after, interior } = node.attrs;
+    const size = node.inputs[0]!.shape[axis]!;
+    const step = interior[axis]! + 1;
+    const first = constantExpr(before[axis]!);
+    const last = constantExpr(before[axis]! + (size - 1) * step);
+    if (before[axis]! > 0) guard(this.within(first, expr));
+    if (after[axis]! > 0) guard(this.within(expr, last));
+    const shifted = addScaled(expr, first, -1);
+    const exact = divided(shifted, step);
+    if (exact) return exact;
+    const at = this.loopsOnly(shifted, node);
+    const quotient = this.draft.add({ kind: 'index', dtype: 'i32', at, divisor: step });
+    const whole = this.op('mul', 'i32', [quotient, this.integer(constantExpr(step))]);
+    guard(this.op('eq', 'bool', [whole, this.integer(at)]));
+    return axisExpr(new Axis(size, quotient));
   }
 
   private within(low: Expr, high: Expr): ValueId {
-    return this.op('le', 'bool', [this.integer(low), this.integer(high)]);
-  }
-
-  private integer(expr: Expr): ValueId {
-    if (expr.terms.size > 0) return this.index(expr);
-    return this.draft.add({ kind: 'constant', dtype: 'i32', value: expr.offset });
-  }
-
-  private both(a: ValueId | undefined, b: ValueId): ValueId {
-    return a === undefined ? b : this.op('and', 'bool', [a, b]);
+    return this.op('le', 'bool', [this.index(low), this.index(high)]);
   }
 
   private gather(node: NodeOf<'gather'>, index: Index): ValueId {
@@ -243,7 +299,10 @@ export class Lowering {
     const rank = indices.shape.length;
     const row = this.visit(indices, index.slice(0, rank));
     const [stride] = contiguousStrides(table.shape) as [number];
-    const at = resolve(linearize([constantExpr(0), ...index.slice(rank)], table.shape));
+    const at = this.loopsOnly(
+      linearize([constantExpr(0), ...index.slice(rank)], table.shape),
+      node,
+    );
     const dtype = computeType(table.dtype);
     const rows = table.shape[0]!;
     const guard = this.guard;
@@ -307,19 +366,34 @@ export class Lowering {
 
 /** The input's index for a movement op other than reshape. */
 export function moved(
-  node: Extract<Node, { op: 'permute' | 'expand' | 'slice' }>,
+  node: Extract<Node, { op: 'permute' | 'expand' | 'slice' | 'shear' }>,
   index: Index,
 ): Expr[] {
-  if (node.op === 'permute') {
-    const result = new Array<Expr>(index.length);
-    node.attrs.order.forEach((from, axis) => (result[from] = index[axis]!));
-    return result;
+  switch (node.op) {
+    case 'permute': {
+      const result = new Array<Expr>(index.length);
+      node.attrs.order.forEach((from, axis) => (result[from] = index[axis]!));
+      return result;
+    }
+    case 'expand': {
+      const { shape } = node.inputs[0]!;
+      return index.map((expr, axis) => (shape[axis] === 1 ? constantExpr(0) : expr));
+    }
+    case 'slice':
+      return index.map((expr, axis) => {
+        const { start, step } = node.attrs.ranges[axis]!;
+        return addScaled(constantExpr(start), expr, step);
+      });
+    case 'shear':
+      return sheared(node, index);
   }
-  if (node.op === 'expand')
-    return index.map((expr, axis) => (node.inputs[0]!.shape[axis] === 1 ? constantExpr(0) : expr));
-  return index.map((expr, axis) =>
-    addScaled(expr, constantExpr(node.attrs.ranges[axis]!.start), 1),
-  );
+}
+
+function sheared(node: NodeOf<'shear'>, index: Index): Expr[] {
+  const { axis, along, by } = node.attrs;
+  const first = by < 0 ? -by * (node.shape[along]! - 1) : 0;
+  const skewed = addScaled(addScaled(constantExpr(first), index[axis]!, 1), index[along]!, by);
+  return index.map((expr, i) => (i === axis ? skewed : expr));
 }
 
 /** The index of `node`'s result at which its input's element `index` stands, for movement ops that keep all elements. */
@@ -327,5 +401,6 @@ export function movedForward(node: Node, index: Index): Expr[] | undefined {
   if (node.op === 'permute') return node.attrs.order.map((from) => index[from]!);
   if (node.op === 'reshape')
     return delinearize(linearize(index, node.inputs[0]!.shape), node.shape);
-  return node.op === 'elementwise' || node.op === 'detach' ? [...index] : undefined;
+  const same = node.op === 'elementwise' || node.op === 'detach' || node.op === 'barrier';
+  return same ? [...index] : undefined;
 }

@@ -45,8 +45,10 @@ function address(
     case 'permute':
     case 'expand':
     case 'slice':
+    case 'shear':
       return address(node.inputs[0]!, moved(node, index), hasMemory);
     case 'detach':
+    case 'barrier':
       return address(node.inputs[0]!, index, hasMemory);
     case 'reshape':
       return reshaped(node, node.inputs[0]!, index, hasMemory);

@@ -6,7 +6,7 @@ import { computeType, fromBf16, fromF16, toBf16, toF16, type DType } from '../..
 import { invariant } from '../../errors.ts';
 import type { Node, NodeOf, OpName } from '../../graph/node.ts';
 import { ELEMENTWISE } from '../../ops/elementwise.ts';
-import { REDUCTIONS } from '../../ops/reduction.ts';
+import { combiner, REDUCTIONS } from '../../ops/reduction.ts';
 import { uniformAt } from '../../philox.ts';
 import { contiguousStrides, sizeOf, type Shape } from '../../shape.ts';
 
@@ -40,10 +40,12 @@ const MEANING: { readonly [K in OpName]: Meaning<K> } = {
   expand,
   slice,
   pad,
+  shear,
   matmul,
   gather,
   scatterAdd,
   detach: (_node, [x]) => x!,
+  barrier: (_node, [x]) => x!,
   customGradient: (_node, [x]) => x!,
 };
 
@@ -143,29 +145,39 @@ function expand(node: NodeOf<'expand'>, [x]: readonly Values[]): Values {
 
 function slice(node: NodeOf<'slice'>, [x]: readonly Values[]): Values {
   const strides = contiguousStrides(node.inputs[0]!.shape);
-  const offset = node.attrs.ranges.reduce(
-    (sum, range, axis) => sum + range.start * strides[axis]!,
-    0,
-  );
-  return strided(node, x!, strides, offset);
+  const { ranges } = node.attrs;
+  const offset = ranges.reduce((sum, range, axis) => sum + range.start * strides[axis]!, 0);
+  const steps = strides.map((stride, axis) => stride * ranges[axis]!.step);
+  return strided(node, x!, steps, offset);
 }
 
 function pad(node: NodeOf<'pad'>, [x]: readonly Values[]): Values {
-  const out = new Float64Array(sizeOf(node.shape)).fill(node.attrs.value);
+  const { before, interior, value } = node.attrs;
+  const out = new Float64Array(sizeOf(node.shape)).fill(value);
   const strides = contiguousStrides(node.shape);
-  const offset = node.attrs.before.reduce((sum, n, axis) => sum + n * strides[axis]!, 0);
-  walk(node.inputs[0]!.shape, strides, offset, (i, o) => (out[o] = x![i]!));
+  const offset = before.reduce((sum, n, axis) => sum + n * strides[axis]!, 0);
+  const spread = strides.map((stride, axis) => stride * (interior[axis]! + 1));
+  walk(node.inputs[0]!.shape, spread, offset, (i, o) => (out[o] = x![i]!));
   return out;
+}
+
+function shear(node: NodeOf<'shear'>, [x]: readonly Values[]): Values {
+  const { axis, along, by } = node.attrs;
+  const strides = contiguousStrides(node.inputs[0]!.shape);
+  const first = by < 0 ? -by * (node.shape[along]! - 1) * strides[axis]! : 0;
+  strides[along]! += by * strides[axis]!;
+  return strided(node, x!, strides, first);
 }
 
 function reduce(node: NodeOf<'reduce'>, [x]: readonly Values[]): Values {
   const from = node.inputs[0]!.shape;
-  const { identity, reference } = REDUCTIONS[node.attrs.name];
+  const combine = combiner(node.attrs.name, computeType(node.dtype));
+  const { identity } = REDUCTIONS[node.attrs.name];
   const out = new Float64Array(sizeOf(node.shape)).fill(identity);
   const kept = contiguousStrides(node.shape);
   let next = 0;
   const strides = from.map((_, axis) => (node.attrs.axes.includes(axis) ? 0 : kept[next++]!));
-  walk(from, strides, 0, (i, o) => (out[o] = reference(out[o]!, x![i]!)));
+  walk(from, strides, 0, (i, o) => (out[o] = combine(out[o]!, x![i]!)));
   return out;
 }
 
