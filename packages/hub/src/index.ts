@@ -31,7 +31,13 @@ export {
 export { openCheckpoint, writeCheckpoint, type CheckpointOptions } from './safetensors/sharded.ts';
 export { convertFloats, isFloatTensor, toFloat32, type FloatType } from './safetensors/convert.ts';
 export { Config, readConfig } from './model/config.ts';
-export { openModelFolder, type ModelFolder } from './model/folder.ts';
+export { openModelFolder } from './model/folder.ts';
+export type { ModelFolder } from './model/opened.ts';
+export { BLOCK_FORMATS, type BlockFormat, type GgufType } from './gguf/blocks.ts';
+export { unpackTensor, type PackedTensor } from './gguf/packed.ts';
+export { openGguf } from './gguf/model.ts';
+export { readGgufHeader, type GgufEntry, type GgufHeader } from './gguf/header.ts';
+export type { MetadataValue, NumberList } from './gguf/metadata.ts';
 export { loadTokenizer } from './tokenizer/load.ts';
 export type { SpecialIds } from './tokenizer/special.ts';
 export {

@@ -6,14 +6,7 @@
 import { InputError } from '@camada/tensor';
 import type { ByteSource } from '../bytes/source.ts';
 import { decodeUtf8, type JsonRecord } from '../bytes/text.ts';
-
-/** A piece of the vocabulary; its id is its position. */
-export interface Piece {
-  /** Text, with `▁` for a space. */
-  readonly text: string;
-  /** Pairs that join to the piece with the largest score are merged first. */
-  readonly score: number;
-}
+import { sentencePieceJson, type Piece } from '../tokenizer/sentencepiece.ts';
 
 const CONTROL = ['<unk>', '<s>', '</s>'] as const;
 
@@ -30,7 +23,8 @@ export async function readVocabulary(source: ByteSource, count: number): Promise
       `${source.name}: piece ${pieces.length}`,
     );
     const text = CONTROL[pieces.length] ?? raw.replaceAll(' ', '▁');
-    pieces.push({ text, score: view.getFloat32(at, true) });
+    const mergeable = pieces.length >= CONTROL.length && !/^<0x[0-9A-F]{2}>$/.test(text);
+    pieces.push({ text, score: view.getFloat32(at, true), mergeable });
     at += 8 + length;
   }
   if (pieces.length === count) return pieces;
@@ -46,86 +40,15 @@ function damaged(source: ByteSource, piece: number, at: number): InputError {
   );
 }
 
-/** Every way to join two pieces into a third, best score first, as a BPE model lists its merges. */
-export function deriveMerges(pieces: readonly Piece[]): readonly (readonly [string, string])[] {
-  const ids = new Map(pieces.map(({ text }, id) => [text, id]));
-  const merges: { pair: readonly [string, string]; score: number; left: number; right: number }[] =
-    [];
-  for (const { text, score } of pieces.filter(isMergeable)) {
-    const chars = Array.from(text);
-    for (let cut = 1; cut < chars.length; cut++) {
-      const pair = [chars.slice(0, cut).join(''), chars.slice(cut).join('')] as const;
-      const left = ids.get(pair[0]);
-      const right = ids.get(pair[1]);
-      if (left !== undefined && right !== undefined) merges.push({ pair, score, left, right });
-    }
-  }
-  merges.sort((a, b) => b.score - a.score || a.left - b.left || a.right - b.right);
-  return merges.map(({ pair }) => pair);
-}
-
-/** Control pieces and byte pieces (`<0x0A>`) never come out of a merge. */
-function isMergeable({ text }: Piece, id: number): boolean {
-  return id >= CONTROL.length && !/^<0x[0-9A-F]{2}>$/.test(text);
-}
-
-/** `tokenizer.json` as Transformers writes it for Llama: `▁` for spaces, bytes for unknown characters. */
+/** `tokenizer.json` as Transformers writes it for Llama. Throws `InputError` when a piece is there twice. */
 export function tokenizerJson(pieces: readonly Piece[]): JsonRecord {
-  const vocabulary = Object.fromEntries(pieces.map(({ text }, id) => [text, id]));
-  if (Object.keys(vocabulary).length !== pieces.length) {
-    throw new InputError('The vocabulary holds a piece twice; give an undamaged tokenizer.bin.');
-  }
-  const sequence = (name: string, type_id: number): unknown => ({
-    Sequence: { id: name, type_id },
+  return sentencePieceJson({
+    pieces,
+    added: CONTROL.map((content, id) => ({ id, content, special: true })),
+    unknown: '<unk>',
+    prefix: true,
+    frame: { first: { id: 1, content: '<s>' } },
   });
-  const start = (type_id: number): unknown => ({ SpecialToken: { id: '<s>', type_id } });
-  return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: CONTROL.map(addedToken),
-    normalizer: {
-      type: 'Sequence',
-      normalizers: [{ type: 'Prepend', prepend: '▁' }, replace(' ', '▁')],
-    },
-    pre_tokenizer: null,
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [start(0), sequence('A', 0)],
-      pair: [start(0), sequence('A', 0), start(1), sequence('B', 1)],
-      special_tokens: { '<s>': { id: '<s>', ids: [1], tokens: ['<s>'] } },
-    },
-    decoder: {
-      type: 'Sequence',
-      decoders: [replace('▁', ' '), { type: 'ByteFallback' }, { type: 'Fuse' }, strip()],
-    },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: '<unk>',
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: true,
-      byte_fallback: true,
-      ignore_merges: false,
-      vocab: vocabulary,
-      merges: deriveMerges(pieces),
-    },
-  };
-}
-
-function addedToken(content: string, id: number): unknown {
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
-  return { id, content, ...flags, special: true };
-}
-
-function replace(from: string, content: string): unknown {
-  return { type: 'Replace', pattern: { String: from }, content };
-}
-
-/** Takes away the space that the normalizer put in front. */
-function strip(): unknown {
-  return { type: 'Strip', content: ' ', start: 1, stop: 0 };
 }
 
 /** `tokenizer_config.json` to go with it. */

@@ -2,6 +2,7 @@
 import { InputError } from '@camada/tensor';
 import { openSource } from '../bytes/folder.ts';
 import type { ByteSource } from '../bytes/source.ts';
+import type { PackedTensor } from '../gguf/packed.ts';
 import { readHeader, type Header, type HeaderEntry } from './header.ts';
 import { decodeStored, type TensorData } from './types.ts';
 
@@ -27,6 +28,11 @@ export interface TensorReader {
   entry(name: string): TensorEntry;
   /** Reads a tensor. Throws `InputError` when it is missing, damaged or of a type without an equal here. */
   read(name: string): Promise<TensorData>;
+  /**
+   * The tensor as the file packs it (GGUF); undefined where it is stored as plain numbers. Readers of files that know no
+   * packed types do not have this.
+   */
+  packed?(name: string): Promise<PackedTensor | undefined>;
 }
 
 /**
