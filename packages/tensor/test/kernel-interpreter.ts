@@ -4,7 +4,7 @@
  * fault is either the scheduler's or the back end's, never in doubt.
  */
 import { ELEMENTWISE, type ElementwiseOp } from '../src/ops/elementwise.ts';
-import { REDUCTIONS } from '../src/ops/reduction.ts';
+import { combiner, REDUCTIONS } from '../src/ops/reduction.ts';
 import {
   closure,
   type Affine,
@@ -114,7 +114,7 @@ class Run {
       case 'scalar':
         return this.scalars(value.slot, value.dtype);
       case 'index':
-        return addressOf(value.at, index);
+        return Math.trunc(addressOf(value.at, index) / (value.divisor ?? 1));
       case 'load':
         return this.read(value.from, addressOf(value.at, index));
       case 'gather': {
@@ -176,8 +176,8 @@ function runRows(run: Run, kernel: Extract<Kernel, { kind: 'row' }>): void {
       const roots = stage.accumulators.map(({ value }) => value);
       for (const column of points(inner)) {
         const known = run.values(roots, point(column));
-        stage.accumulators.forEach(({ reduce, value }, slot) => {
-          totals[slot] = REDUCTIONS[reduce].reference(totals[slot]!, known.get(value)!);
+        stage.accumulators.forEach(({ reduce, dtype, value }, slot) => {
+          totals[slot] = combiner(reduce, dtype)(totals[slot]!, known.get(value)!);
         });
       }
       accumulators.push(totals);

@@ -97,30 +97,59 @@ export const MOVEMENT_OPS: Records<MovementMethods<Tensor>, ReductionMethods<Ten
   slice: view(1, (draw, from) => {
     const axis = draw.axis(from.length);
     const a = positive(axis, from.length);
-    const start = draw.int(0, from[a]!);
-    const end = draw.int(start, from[a]!);
+    const step = draw.pick([1, 1, 2, 3, -1, -2]);
+    const size = from[a]!;
+    const backwards = step < 0 && size > 0;
+    const start = backwards ? draw.int(0, size - 1) : draw.int(0, size);
+    const end = backwards ? undefined : draw.int(start, size);
+    const stop = backwards ? -1 : end!;
+    const by = backwards ? step : Math.abs(step);
     return {
-      call: `slice(${axis}, ${start}, ${end})`,
-      run: (x) => x.slice(axis, start, end),
-      shape: from.map((n, i) => (i === a ? end - start : n)),
+      call: `slice(${axis}, ${start}, ${end}, ${by})`,
+      run: (x) => x.slice(axis, start, end, by),
+      shape: from.map((n, i) => (i === a ? Math.ceil((stop - start) / by) : n)),
+      element: (x, index) => at(x, index.with(a, start + by * index[a]!)),
+    };
+  }),
+  flip: view(0, (draw, from) => {
+    const axes = from.map((_, axis) => axis).filter(() => draw.flag());
+    return {
+      call: `flip(${list(axes)})`,
+      run: (x) => x.flip(axes),
+      shape: from,
       element: (x, index) =>
         at(
           x,
-          index.map((p, i) => (i === a ? p + start : p)),
+          index.map((p, i) => (axes.includes(i) ? from[i]! - 1 - p : p)),
         ),
     };
   }),
   pad: view(0, (draw, from) => {
     const before = from.map(() => draw.int(0, 2));
     const after = from.map(() => draw.int(0, 2));
+    const interior = from.map(() => draw.pick([0, 0, 1, 2]));
     return {
-      call: `pad(${list(before)}, ${list(after)}, 1)`,
-      run: (x) => x.pad(before, after, 1),
-      shape: from.map((n, i) => n + before[i]! + after[i]!),
+      call: `pad(${list(before)}, ${list(after)}, 1, ${list(interior)})`,
+      run: (x) => x.pad(before, after, 1, interior),
+      shape: from.map((n, i) => before[i]! + n + Math.max(0, n - 1) * interior[i]! + after[i]!),
       element: (x, index) => {
-        const inner = index.map((p, i) => p - before[i]!);
-        return inner.every((p, i) => p >= 0 && p < from[i]!) ? at(x, inner) : 1;
+        const inner = index.map((p, i) => (p - before[i]!) / (from[i]! > 1 ? interior[i]! + 1 : 1));
+        const inside = inner.every((p, i) => Number.isInteger(p) && p >= 0 && p < from[i]!);
+        return inside ? at(x, inner) : 1;
       },
+    };
+  }),
+  shear: view(2, (draw, from) => {
+    const axis = draw.int(0, from.length - 1);
+    const along = (axis + 1) % from.length;
+    const span = Math.max(0, from[along]! - 1);
+    const by = draw.pick([1, -1, 2, -2, 0].filter((n) => Math.abs(n) * span <= from[axis]!));
+    const first = by < 0 ? -by * span : 0;
+    return {
+      call: `shear(${axis}, ${along}, ${by})`,
+      run: (x) => x.shear(axis, along, by),
+      shape: from.map((n, i) => (i === axis ? n - Math.abs(by) * span : n)),
+      element: (x, index) => at(x, index.with(axis, index[axis]! + by * index[along]! + first)),
     };
   }),
   unsqueeze: reshaping(0, (draw, from) => {

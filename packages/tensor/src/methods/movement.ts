@@ -1,7 +1,17 @@
 /** @file Views: other shapes and orders of the same elements. */
 import * as build from '../graph/build.ts';
+import * as composite from '../graph/composite/movement.ts';
 import { ShapeError } from '../errors.ts';
-import { inferSize, normalizeAxis, reducedShape, showShape, sizeOf, type Shape } from '../shape.ts';
+import {
+  inferSize,
+  normalizeAxes,
+  normalizeAxis,
+  reducedShape,
+  showShape,
+  sizeOf,
+  type Shape,
+} from '../shape.ts';
+import type { Axes } from './base.ts';
 import { ReductionMethods } from './reduction.ts';
 
 /** Views: other shapes and orders of the same elements, as methods. */
@@ -28,20 +38,35 @@ export abstract class MovementMethods<
   expand(shape: Shape): Self {
     return this.wrap(build.expand(this.node, shape));
   }
-  /** Elements `start` to `end` (exclusive) of an axis; negative positions count from its end. */
-  slice(axis: number, start: number, end: number = this.shape.at(axis) ?? 0): Self {
-    const a = normalizeAxis('slice', axis, this.rank);
-    const size = this.shape[a]!;
-    const from = start < 0 ? start + size : start;
-    const to = end < 0 ? end + size : end;
-    const ranges = this.shape.map((n, i) =>
-      i === a ? { start: from, length: to - from } : { start: 0, length: n },
-    );
-    return this.wrap(build.slice(this.node, ranges));
+  /**
+   * Elements `start`, `start + step`, … before `end` of an axis, as Python's `start:end:step`. Negative positions
+   * count from the end of the axis; a negative step runs backwards, without `end` to the first element.
+   * Throws ShapeError for positions outside the axis, where Python would cut them off.
+   */
+  slice(axis: number, start: number, end?: number, step = 1): Self {
+    return this.wrap(composite.slice(this.node, axis, start, end, step));
   }
-  /** Adds elements of `value` before and after each axis. */
-  pad(before: readonly number[], after: readonly number[], value = 0): Self {
-    return this.wrap(build.pad(this.node, before, after, value));
+  /** Each of these axes (all, unless named) back to front. */
+  flip(axes?: Axes): Self {
+    return this.wrap(composite.flip(this.node, normalizeAxes('flip', axes, this.rank)));
+  }
+  /** Adds elements of `value` before and after each axis, and `interior` between any two neighbours. */
+  pad(
+    before: readonly number[],
+    after: readonly number[],
+    value = 0,
+    interior?: readonly number[],
+  ): Self {
+    return this.wrap(build.pad(this.node, before, after, value, interior));
+  }
+  /**
+   * Skews one axis against another: with i and j the indices on `axis` and `along`, element (i, j) of the result is
+   * element (i + by·j, j) of this (counted from the end of what fits where `by` is negative). `axis` gets
+   * |by| · (size of `along` − 1) shorter. Sliding windows, and sums over diagonals, are made of this.
+   */
+  shear(axis: number, along: number, by = 1): Self {
+    const a = normalizeAxis('shear', axis, this.rank);
+    return this.wrap(build.shear(this.node, a, normalizeAxis('shear', along, this.rank), by));
   }
   /** Inserts an axis of size 1. */
   unsqueeze(axis: number): Self {

@@ -4,16 +4,19 @@
  */
 import { contiguousStrides, type Shape } from '../shape.ts';
 import { identity } from './identity.ts';
-import type { Affine } from './kernel.ts';
+import type { Affine, ValueId } from './kernel.ts';
 
-/** A loop axis, by identity. */
+/** A loop axis, by identity; or an index that a value of the kernel gives. */
 export class Axis {
   readonly size: number;
+  /** The value that is this index, where no loop runs along it. Such an axis is never split. */
+  readonly value: ValueId | undefined;
   /** Outer and inner part once split: index = outer · inner.size + inner. */
   parts: readonly [Axis, Axis] | undefined = undefined;
 
-  constructor(size: number) {
+  constructor(size: number, value?: ValueId) {
     this.size = size;
+    this.value = value;
   }
 }
 
@@ -90,7 +93,8 @@ export function delinearize(linear: Expr, shape: Shape): Expr[] | undefined {
     if (c * axis.size <= limit) parts[j]!.set(axis, c / strides[j]!);
     else {
       const inner = limit / c;
-      if (!Number.isInteger(inner) || axis.size % inner !== 0) return undefined;
+      const whole = Number.isInteger(inner) && axis.size % inner === 0;
+      if (!whole || axis.value !== undefined) return undefined;
       axis.parts = [new Axis(axis.size / inner), new Axis(inner)];
       queue.push([axis.parts[0], c * inner], [axis.parts[1], c]);
     }
@@ -108,6 +112,11 @@ function largest(expr: Expr): number {
   return max;
 }
 
+/** Largest whole number that divides both. */
+export function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
 /** True when `expr` takes every value 0 … size−1 exactly once as `axes` run. */
 export function isBijection(expr: Expr, axes: readonly Axis[], size: number): boolean {
   const { offset, terms } = resolve(expr);
@@ -119,6 +128,21 @@ export function isBijection(expr: Expr, axes: readonly Axis[], size: number): bo
     next *= axis.size;
   }
   return next === size;
+}
+
+/** expr / n where that is affine too: every coefficient and the offset are multiples of n. */
+export function divided(expr: Expr, n: number): Expr | undefined {
+  const { offset, terms } = resolve(expr);
+  if (offset % n !== 0 || [...terms.values()].some((c) => c % n !== 0)) return undefined;
+  return { offset: offset / n, terms: new Map([...terms].map(([axis, c]) => [axis, c / n])) };
+}
+
+/** The part over loop axes, and the terms over computed indices. */
+export function separate(expr: Expr): { loops: Expr; computed: (readonly [Axis, number])[] } {
+  const { offset, terms } = resolve(expr);
+  const computed = [...terms].filter(([axis]) => axis.value !== undefined);
+  const loops = new Map([...terms].filter(([axis]) => axis.value === undefined));
+  return { loops: { offset, terms: loops }, computed };
 }
 
 /** The coefficients over a list of unsplit axes. */

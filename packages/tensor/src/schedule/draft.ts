@@ -11,7 +11,12 @@ import type { Value, ValueId } from './kernel.ts';
 /** A value whose addresses are still symbolic and whose buffers are still nodes. */
 export type DraftValue =
   | Exclude<Value, { kind: 'index' | 'load' | 'gather' | 'random' }>
-  | { readonly kind: 'index'; readonly dtype: 'i32'; readonly at: Expr }
+  | {
+      readonly kind: 'index';
+      readonly dtype: 'i32';
+      readonly at: Expr;
+      readonly divisor?: number;
+    }
   | {
       readonly kind: 'load';
       readonly dtype: ScalarType;
@@ -100,7 +105,7 @@ function valueKey(value: DraftValue): string {
     case 'scalar':
       return `s${value.dtype}${value.slot}`;
     case 'index':
-      return `i${keyOf(value.at)}`;
+      return `i${keyOf(value.at)}/${value.divisor ?? 1}`;
     case 'load':
       return `l${identity(memoryOf(value.from))}@${keyOf(value.at)}?${value.guard}`;
     case 'gather':

@@ -25,8 +25,16 @@ export type Value =
   | { readonly kind: 'constant'; readonly dtype: ScalarType; readonly value: number }
   /** A host number: 32-bit word `slot` of the program's scalar buffer, bit-cast to `dtype`. */
   | { readonly kind: 'scalar'; readonly dtype: ScalarType; readonly slot: number }
-  /** The affine expression itself, as i32: iota and coordinates. */
-  | { readonly kind: 'index'; readonly dtype: 'i32'; readonly at: Affine }
+  /**
+   * The affine expression itself, as i32: iota and coordinates. With `divisor` (> 1) its quotient, towards
+   * zero.
+   */
+  | {
+      readonly kind: 'index';
+      readonly dtype: 'i32';
+      readonly at: Affine;
+      readonly divisor?: number;
+    }
   /**
    * Element `at` of `buffers[from]`, converted from its storage type. With `guard` (a bool value) the
    * address is only valid where the guard holds; elsewhere nothing may be read and any value will do.

@@ -47,7 +47,9 @@ function showValue(value: Value, buffer: (local: number) => string): string {
     case 'scalar':
       return `scalar ${value.slot}`;
     case 'index':
-      return showAffine(value.at);
+      return value.divisor === undefined
+        ? showAffine(value.at)
+        : `(${showAffine(value.at)}) / ${value.divisor}`;
     case 'load':
       return `${buffer(value.from)}[${showAffine(value.at)}]${guarded(value.guard)}`;
     case 'gather':

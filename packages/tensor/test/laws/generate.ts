@@ -88,17 +88,29 @@ export function values(
   return { data, shape, dtype };
 }
 
+const VIEW_KINDS = [
+  'permute',
+  'slice',
+  'step',
+  'flip',
+  'expand',
+  'pad',
+  'spread',
+  'shear',
+  'join',
+  'split',
+  'unsqueeze',
+] as const;
+
 /** One view to apply: a kind and a seed of its parameters. */
 export interface ViewStep {
-  readonly kind: 'permute' | 'slice' | 'expand' | 'pad' | 'join' | 'split' | 'unsqueeze';
+  readonly kind: (typeof VIEW_KINDS)[number];
   readonly seed: number;
 }
 
 /** Chains of up to `length` views. */
 export function viewChains(length = 4): fc.Arbitrary<ViewStep[]> {
-  const kind = fc.constantFrom<ViewStep['kind'][]>(
-    ...(['permute', 'slice', 'expand', 'pad', 'join', 'split', 'unsqueeze'] as const),
-  );
+  const kind = fc.constantFrom(...VIEW_KINDS);
   return fc.array(fc.record({ kind, seed: seeds }), { maxLength: length });
 }
 
@@ -118,6 +130,15 @@ const VIEWS: Record<ViewStep['kind'], View> = {
     const end = start + below(next, x.shape[axis]! - start + 1);
     return x.slice(axis, start, end);
   },
+  step: (x, next) => {
+    if (x.rank === 0) return x;
+    const axis = below(next, x.rank);
+    const size = x.shape[axis]!;
+    const step = 2 + below(next, 3);
+    if (next() < 0.5) return x.slice(axis, below(next, size + 1), size, step);
+    return size === 0 ? x : x.slice(axis, -1 - below(next, size), undefined, -step);
+  },
+  flip: (x, next) => x.flip(x.shape.flatMap((_, axis) => (next() < 0.5 ? [axis] : []))),
   expand: (x, next) => {
     const times = 1 + below(next, 3);
     if (x.size * times > LARGEST) return x;
@@ -130,6 +151,21 @@ const VIEWS: Record<ViewStep['kind'], View> = {
     const after = x.shape.map(() => below(next, 3));
     const size = x.shape.reduce((product, n, i) => product * (n + before[i]! + after[i]!), 1);
     return size > LARGEST ? x : x.pad(before, after, fill);
+  },
+  spread: (x, next, fill) => {
+    const around = x.shape.map(() => below(next, 2));
+    const interior = x.shape.map(() => below(next, 3));
+    const sizes = x.shape.map((n, i) => n + 2 * around[i]! + Math.max(0, n - 1) * interior[i]!);
+    const size = sizes.reduce((product, n) => product * n, 1);
+    return size > LARGEST ? x : x.pad(around, around, fill, interior);
+  },
+  shear: (x, next) => {
+    if (x.rank < 2) return x;
+    const axis = below(next, x.rank);
+    const along = (axis + 1 + below(next, x.rank - 1)) % x.rank;
+    const by = below(next, 5) - 2;
+    const fits = Math.abs(by) * Math.max(0, x.shape[along]! - 1) <= x.shape[axis]!;
+    return fits ? x.shear(axis, along, by) : x;
   },
   join: (x, next) => {
     if (x.rank < 2) return x;

@@ -103,7 +103,24 @@ const steps: readonly Step[] = [
       x.shape.map(() => c.below(2)),
       x.shape.map(() => c.below(2)),
       0.25,
+      x.shape.map(() => (c.below(3) === 0 ? 1 + c.below(2) : 0)),
     );
+  },
+  (pool, c) => {
+    const x = c.of(pool);
+    if (x.rank === 0) return x.neg();
+    const axis = c.below(x.rank);
+    if (c.below(2)) return x.slice(axis, c.below(x.shape[axis]!), undefined, 1 + c.below(3));
+    return x.slice(axis, -1 - c.below(x.shape[axis]!), undefined, -1 - c.below(2));
+  },
+  (pool, c) => {
+    const x = c.of(pool);
+    if (x.rank < 2) return x.mul(3);
+    const axis = c.below(x.rank);
+    const along = (axis + 1) % x.rank;
+    const by = c.of([1, -1, 2, -2]);
+    const fits = Math.abs(by) * (x.shape[along]! - 1) < x.shape[axis]!;
+    return fits ? x.shear(axis, along, by) : x.flip(axis);
   },
   (pool, c) => {
     const x = c.of(pool);

@@ -244,6 +244,20 @@ function indexLanes(e: Emission, place: Place, at: Affine): Expr {
   return op('i32x4.add', splat, i32x4(...steps));
 }
 
+/** The affine expression over a divisor; vectors of integers cannot be divided, so lane by lane. */
+function quotientLanes(e: Emission, place: Place, at: Affine, divisor: number): Expr {
+  const stride = laneStride(place, at);
+  const first = e.code.let('i32', baseAddress(e, place, undefined, at));
+  const quotient = (k: number): Expr =>
+    op('i32.div_s', plus(first, (place.start + k) * stride), i32(divisor));
+  const splat = op('i32x4.splat', quotient(0));
+  if (stride === 0) return splat;
+  return [1, 2, 3].reduce<Expr>(
+    (vector, k) => lane('i32x4.replace_lane', k, vector, quotient(k)),
+    splat,
+  );
+}
+
 function scalarValue(e: Emission, value: Value & { kind: 'scalar' }): Expr {
   const word = load('v128.load32_splat', e.scalars, 4 * value.slot);
   return value.dtype === 'bool' ? op('i32x4.ne', word, i32x4(0)) : word;
@@ -273,7 +287,10 @@ function expression(e: Emission, env: Env, place: Place, id: ValueId): Expr {
   }
   if (value.kind === 'constant') return constantValue(value);
   if (value.kind === 'scalar') return scalarValue(e, value);
-  if (value.kind === 'index') return indexLanes(e, place, value.at);
+  if (value.kind === 'index')
+    return value.divisor === undefined
+      ? indexLanes(e, place, value.at)
+      : quotientLanes(e, place, value.at, value.divisor);
   if (value.kind === 'load') return loadValue(e, env, place, value);
   if (value.kind === 'gather') return gatherValue(e, env, place, value);
   if (value.kind === 'op') return opValue(e, env, value);

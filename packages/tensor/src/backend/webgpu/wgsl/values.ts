@@ -131,7 +131,9 @@ function expression(frame: Frame, value: Value, lane: number): string {
     case 'scalar':
       return scalarText(value);
     case 'index':
-      return address(frame, value.at, lane);
+      return value.divisor === undefined
+        ? address(frame, value.at, lane)
+        : `(${address(frame, value.at, lane)}) / ${value.divisor}`;
     case 'load':
       return memory(frame, value, address(frame, value.at, lane), lane);
     case 'gather':
