@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 import adapters
+import catalogue
 import minilm
 import models
 import ops
@@ -24,6 +25,7 @@ PARTS = {
     'optimisers': optimisers.optimisers,
     'losses': optimisers.losses,
     'ops': ops.ops,
+    'catalogue': catalogue.catalogue,
     'lora': adapters.lora,
     'cka': similarity.cka,
     'minilm-hidden': minilm.hidden_states,

@@ -1,0 +1,134 @@
+"""Every public operation in PyTorch: the calls drawn by `op-cases.mjs`, evaluated with torch's own functions.
+
+A call such as `x.logSoftmax(-1)` is Python too, once `true` and object literals are translated: `Op` maps the name
+to torch's (`log_softmax`) unless OVERRIDES says how the two differ.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from store import ROOT, folder, write_json
+
+TYPES = {'f32': torch.float32, 'i32': torch.int32, 'u32': torch.int64, 'bool': torch.bool}
+
+
+def axes_of(x: torch.Tensor, axes) -> list[int]:
+    return list(range(x.dim())) if axes is None else [axes] if isinstance(axes, int) else list(axes)
+
+
+def pad(x: torch.Tensor, before, after, value=0):
+    return F.pad(x, [n for pair in zip(reversed(before), reversed(after)) for n in pair], value=value)
+
+
+def slice_(x: torch.Tensor, axis: int, start: int, end: int | None = None):
+    return x[tuple(slice(start, end) if i == axis % x.dim() else slice(None) for i in range(x.dim()))]
+
+
+OVERRIDES: dict[str, Callable] = {
+    'cast': lambda x, dtype: x.to(TYPES[dtype]),
+    'and': torch.logical_and,
+    'or': torch.logical_or,
+    'not': torch.logical_not,
+    'gelu': F.gelu,
+    'geluTanh': lambda x: F.gelu(x, approximate='tanh'),
+    'silu': F.silu,
+    'max': lambda x, axes=None, keep=False: torch.amax(x, axes_of(x, axes), keep),
+    'min': lambda x, axes=None, keep=False: torch.amin(x, axes_of(x, axes), keep),
+    'sum': lambda x, axes=None, keep=False: torch.sum(x, axes_of(x, axes), keep) if x.dim() else x,
+    'mean': lambda x, axes=None, keep=False: torch.mean(x, axes_of(x, axes), keep) if x.dim() else x,
+    'variance': lambda x, axes=None, keep=False: torch.var(x, axes_of(x, axes), correction=0, keepdim=keep),
+    'logSumExp': lambda x, axes=-1, keep=False: torch.logsumexp(x, axes, keep),
+    'slice': slice_,
+    'pad': pad,
+    'gather': lambda table, index: table[index.long()],
+}
+
+FUNCTIONS: dict[str, Callable] = {
+    'zeros': torch.zeros,
+    'ones': torch.ones,
+    'full': torch.full,
+    'arange': torch.arange,
+    'scalar': torch.tensor,
+    'where': torch.where,
+    'concat': torch.cat,
+    'stack': torch.stack,
+    'scatterAdd': lambda index, x, rows: torch.zeros(rows + 1, x.shape[1], dtype=x.dtype)
+    .index_add(0, index.long().clamp(max=rows), x)[:rows],
+}
+
+
+def raw(value):
+    if isinstance(value, Op):
+        return value.tensor
+    return type(value)(raw(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def wrap(value):
+    return [Op(item) for item in value] if isinstance(value, (list, tuple)) else Op(value)
+
+
+class Op:
+    """A torch tensor that answers to our names."""
+
+    def __init__(self, tensor: torch.Tensor):
+        self.tensor = tensor
+
+    def __getattr__(self, name: str):
+        plain = name.removesuffix('_') if name in ('and_', 'or_', 'not_') else name
+        snake = re.sub(r'(?<=[a-z0-9])([A-Z])', lambda m: '_' + m[1].lower(), plain)
+        method = OVERRIDES.get(plain) or getattr(torch.Tensor, snake)
+        return lambda *args: wrap(method(self.tensor, *[raw(a) for a in args]))
+
+
+def python(call: str) -> str:
+    """JavaScript's literals and reserved names as Python's."""
+    call = re.sub(r'\b(\w+): ', r'"\1": ', call)
+    return re.sub(r'\.(and|or|not)\(', r'.\1_(', call)
+
+
+def evaluate(call: str, inputs: list[torch.Tensor]):
+    names = dict(zip('xyzw', [Op(x) for x in inputs]))
+    literals = {'true': True, 'false': False, 'undefined': None, 'Infinity': float('inf'), 'NaN': float('nan')}
+    functions = {name: (lambda f: lambda *args: wrap(f(*[raw(a) for a in args])))(f) for name, f in FUNCTIONS.items()}
+    result = eval(python(call), {**functions, **literals, **names})  # noqa: S307 - our own catalogue's text
+    return [item.tensor for item in result] if isinstance(result, list) else [result.tensor]
+
+
+def tensor_of(array: dict) -> torch.Tensor:
+    dtype = torch.float64 if array['dtype'] == 'f32' else TYPES[array['dtype']]
+    return torch.tensor(array['data'], dtype=dtype).reshape(array['shape'])
+
+
+def golden(case: dict, gradient: str) -> dict:
+    """Outputs in f64 rounded to f32, and the gradients of the sum of (1 + i mod 3) times element i."""
+    inputs = [tensor_of(array) for array in case['inputs']]
+    floats = [x.requires_grad_() for x in inputs if x.is_floating_point()]
+    outputs = evaluate(case['call'], inputs)
+    record = {**case, 'outputs': [y.detach().to(torch.float32).flatten() for y in outputs]}
+    if gradient == 'smooth' and floats:
+        loss = sum((y.flatten() * (1 + torch.arange(y.numel()) % 3)).sum() for y in outputs if y.is_floating_point())
+        found = torch.autograd.grad(loss, floats, allow_unused=True)
+        zeros = [torch.zeros_like(x) if g is None else g for x, g in zip(floats, found)]
+        record['gradients'] = [g.to(torch.float32).flatten() for g in zeros]
+    return record
+
+
+def catalogue() -> None:
+    text = subprocess.run(['node', ROOT / 'tools/oracle/op-cases.mjs'], capture_output=True, text=True, check=True)
+    for family, operations in json.loads(text.stdout).items():
+        records, missing = {}, []
+        for name, operation in operations.items():
+            try:
+                records[name] = [golden(case, operation['gradient']) for case in operation['cases']]
+            except (AttributeError, TypeError, RuntimeError, NameError, SyntaxError, KeyError) as error:
+                missing.append(f'{name}: {error}')
+        write_json(folder('autograd', 'catalogue') / f'{family}.json', records)
+        for line in missing:
+            print(f'          no golden of {family}.{line}')
