@@ -219,7 +219,13 @@ export function reduce(name: ReduceName, x: Node, axes: readonly number[]): Node
   return makeNode('reduce', [input], { name, axes }, shape, input.dtype);
 }
 
-const NOTHING: Readonly<Record<ReduceName, number>> = { sum: 0, prod: 1, max: NaN, min: NaN };
+const NOTHING: Readonly<Record<ReduceName, number>> = {
+  sum: 0,
+  prod: 1,
+  max: NaN,
+  min: NaN,
+  peak: NaN,
+};
 
 function reduceBools(name: ReduceName, x: Node, axes: readonly number[]): Node {
   const result = reduce(name, cast(x, 'i32'), axes);

@@ -12,14 +12,18 @@ export interface Reduction {
 
 const IDENTITY: Record<ReduceName, Record<ScalarType, Expr>> = {
   sum: { f32: f32x4(0), i32: i32x4(0), u32: i32x4(0), bool: i32x4(0) },
+  prod: { f32: f32x4(1), i32: i32x4(1), u32: i32x4(1), bool: i32x4(-1) },
   max: { f32: f32x4(-Infinity), i32: i32x4(-(2 ** 31)), u32: i32x4(0), bool: i32x4(0) },
+  peak: { f32: f32x4(-Infinity), i32: i32x4(-(2 ** 31)), u32: i32x4(0), bool: i32x4(0) },
   min: { f32: f32x4(Infinity), i32: i32x4(2 ** 31 - 1), u32: i32x4(-1), bool: i32x4(-1) },
 };
 
 const COMBINE: Record<ReduceName, Record<ScalarType, keyof typeof PLAIN>> = {
   sum: { f32: 'f32x4.add', i32: 'i32x4.add', u32: 'i32x4.add', bool: 'v128.or' },
-  max: { f32: 'f32x4.pmax', i32: 'i32x4.max_s', u32: 'i32x4.max_u', bool: 'v128.or' },
-  min: { f32: 'f32x4.pmin', i32: 'i32x4.min_s', u32: 'i32x4.min_u', bool: 'v128.and' },
+  prod: { f32: 'f32x4.mul', i32: 'i32x4.mul', u32: 'i32x4.mul', bool: 'v128.and' },
+  max: { f32: 'f32x4.max', i32: 'i32x4.max_s', u32: 'i32x4.max_u', bool: 'v128.or' },
+  peak: { f32: 'f32x4.pmax', i32: 'i32x4.max_s', u32: 'i32x4.max_u', bool: 'v128.or' },
+  min: { f32: 'f32x4.min', i32: 'i32x4.min_s', u32: 'i32x4.min_u', bool: 'v128.and' },
 };
 
 /** The value that changes nothing. */
@@ -27,7 +31,7 @@ export function identity({ reduce, dtype }: Reduction): Expr {
   return IDENTITY[reduce][dtype];
 }
 
-/** Two partial results in one. A NaN is kept where it comes first; the result is then defined but either. */
+/** Two partial results in one; of floats, max and min give NaN where either is. */
 export function combine({ reduce, dtype }: Reduction, x: Expr, y: Expr): Expr {
   return op(COMBINE[reduce][dtype], x, y);
 }

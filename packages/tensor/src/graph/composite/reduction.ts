@@ -49,6 +49,11 @@ export function max(x: Node, axes: readonly number[], keepDims: boolean): Node {
   return reduce('max', x, axes, keepDims);
 }
 
+/** About the largest element, axes kept, where NaN may be overlooked; no gradient passes. */
+export function peak(x: Node, axes: readonly number[]): Node {
+  return build.detach(reduce('peak', build.cast(x, 'f32'), axes, true));
+}
+
 /** Smallest element over axes. */
 export function min(x: Node, axes: readonly number[], keepDims: boolean): Node {
   return reduce('min', x, axes, keepDims);

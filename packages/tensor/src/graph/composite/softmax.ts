@@ -3,13 +3,13 @@ import { normalizeAxis } from '../../shape.ts';
 import * as build from '../build.ts';
 import type { Node } from '../node.ts';
 import { literal } from './literal.ts';
-import { max, restore, sum } from './reduction.ts';
+import { peak, restore, sum } from './reduction.ts';
 
 const { elementwise } = build;
 
 /** x minus its largest element on the axis, through which no gradient need pass. */
 function shifted(x: Node, axis: number): Node {
-  return elementwise('sub', [x, build.detach(max(x, [axis], true))]);
+  return elementwise('sub', [x, peak(x, [axis])]);
 }
 
 /** eˣ / Σ eˣ along an axis, shifted by the maximum. Its gradient y·(dy − Σ dy·y) needs the result only. */
@@ -43,7 +43,7 @@ export function logSoftmax(x: Node, axis: number): Node {
  */
 export function logSumExp(x: Node, axes: readonly number[], keepDims: boolean): Node {
   const real = build.cast(x, 'f32');
-  const top = finite(build.detach(max(real, axes, true)));
+  const top = finite(peak(real, axes));
   const total = sum(elementwise('exp', [elementwise('sub', [real, top])]), axes, true);
   const value = elementwise('add', [elementwise('log', [total]), top]);
   const y = build.customGradient(value, [real], (_args, result, dy) => {

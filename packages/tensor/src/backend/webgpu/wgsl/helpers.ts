@@ -127,6 +127,27 @@ const HELPERS: readonly { readonly name: string; readonly text: string }[] = [
 }`,
   },
   {
+    name: 'camada_max',
+    // WGSL's max may drop a NaN, and compilers may assume there is none: its bits are looked at.
+    text: `fn camada_max(a: f32, b: f32) -> f32 {
+  let larger = select(max(a, b), b, camada_is_nan(b));
+  return select(larger, a, camada_is_nan(a));
+}`,
+  },
+  {
+    name: 'camada_min',
+    text: `fn camada_min(a: f32, b: f32) -> f32 {
+  let smaller = select(min(a, b), b, camada_is_nan(b));
+  return select(smaller, a, camada_is_nan(a));
+}`,
+  },
+  {
+    name: 'camada_is_nan',
+    text: `fn camada_is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}`,
+  },
+  {
     name: 'camada_inf',
     text: `var<private> camada_inf_bits: u32 = 0x7f800000u;
 fn camada_inf() -> f32 { return bitcast<f32>(camada_inf_bits); }`,

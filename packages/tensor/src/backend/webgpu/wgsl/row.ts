@@ -5,7 +5,7 @@
  * subgroups: their size differs between devices.
  */
 import type { ScalarType } from '../../../dtype.ts';
-import type { ReduceName } from '../../../ops/reduction.ts';
+import { REDUCTIONS, type ReduceName } from '../../../ops/reduction.ts';
 import {
   closure,
   levels,
@@ -29,6 +29,12 @@ interface Split {
   readonly threads: number;
   /** Parts meet in a tree (real GPUs), or every invocation adds them all after a single barrier. */
   readonly tree: boolean;
+}
+
+/** How a row is combined. */
+interface How {
+  readonly reduce: ReduceName;
+  readonly dtype: ScalarType;
 }
 
 /** A row kernel being written. */
@@ -201,22 +207,20 @@ function stridedLoop(writer: RowWriter, body: readonly string[]): string[] {
   return block(`for (var t = ry; t < ${points}; t += ${split.threads})`, [...lines, ...body]);
 }
 
-const IDENTITY: Record<ReduceName, number> = { sum: 0, max: -Infinity, min: Infinity };
-
-function combine(reduce: ReduceName, a: string, b: string): string {
-  return reduce === 'sum' ? `${a} + ${b}` : `${reduce}(${a}, ${b})`;
+/** Two partial results in one. WGSL's own max and min of floats may lose a NaN. */
+function combine({ reduce, dtype }: How, a: string, b: string): string {
+  if (reduce === 'sum') return `${a} + ${b}`;
+  if (reduce === 'prod') return `${a} * ${b}`;
+  if (reduce === 'peak') return `max(${a}, ${b})`;
+  return dtype === 'f32' ? `camada_${reduce}(${a}, ${b})` : `${reduce}(${a}, ${b})`;
 }
 
 /** The four lanes of a value, or its only one, folded into one text. */
-function foldLanes(writer: RowWriter, reduce: ReduceName, value: ValueId): string {
+function foldLanes(writer: RowWriter, how: How, value: ValueId): string {
   const { frame } = writer;
   const at = (lane: number): string => nameOf(frame, value, lane);
   if (frame.lanes === 1) return at(0);
-  return combine(
-    reduce,
-    `(${combine(reduce, at(0), at(1))})`,
-    `(${combine(reduce, at(2), at(3))})`,
-  );
+  return combine(how, `(${combine(how, at(0), at(1))})`, `(${combine(how, at(2), at(3))})`);
 }
 
 function stageLines(writer: RowWriter, stage: number): string[] {
@@ -224,11 +228,11 @@ function stageLines(writer: RowWriter, stage: number): string[] {
   const name = (slot: number): string => `acc${stage}_${slot}`;
   const start = accumulators.map(
     ({ reduce, dtype }, slot) =>
-      `var ${name(slot)}: ${dtype} = ${literal(dtype, IDENTITY[reduce])};`,
+      `var ${name(slot)}: ${dtype} = ${literal(dtype, REDUCTIONS[reduce].identity)};`,
   );
   const fold = accumulators.map(
-    ({ reduce, value }, slot) =>
-      `${name(slot)} = ${combine(reduce, name(slot), foldLanes(writer, reduce, value))};`,
+    (how, slot) =>
+      `${name(slot)} = ${combine(how, name(slot), foldLanes(writer, how, how.value))};`,
   );
   const values = elementValues(
     writer,
@@ -258,6 +262,7 @@ function meet(writer: RowWriter, stage: number): string[] {
   const { kernel, split } = writer;
   const parts = kernel.stages[stage]!.accumulators.map(({ reduce, dtype }, slot) => ({
     reduce,
+    dtype,
     shared: sharedName(dtype, slot),
     acc: `acc${stage}_${slot}`,
   }));
@@ -267,16 +272,15 @@ function meet(writer: RowWriter, stage: number): string[] {
   return [...put, 'workgroupBarrier();', ...body, 'workgroupBarrier();'];
 }
 
-interface Part {
-  readonly reduce: ReduceName;
+interface Part extends How {
   readonly shared: string;
   readonly acc: string;
 }
 
 function treeLines(parts: readonly Part[], split: Split): string[] {
   const halve = parts.map(
-    ({ reduce, shared }) =>
-      `${shared}[local] = ${combine(reduce, `${shared}[local]`, `${shared}[local + u32(half * ${split.rows})]`)};`,
+    ({ shared, ...how }) =>
+      `${shared}[local] = ${combine(how, `${shared}[local]`, `${shared}[local + u32(half * ${split.rows})]`)};`,
   );
   return [
     ...block(`for (var half = ${split.threads / 2}; half > 0; half = half / 2)`, [
@@ -293,8 +297,8 @@ function allLines(parts: readonly Part[], split: Split): string[] {
     ...block(
       `for (var part = 1; part < ${split.threads}; part++)`,
       parts.map(
-        ({ reduce, shared, acc }) =>
-          `${acc} = ${combine(reduce, acc, `${shared}[rx + part * ${split.rows}]`)};`,
+        ({ shared, acc, ...how }) =>
+          `${acc} = ${combine(how, acc, `${shared}[rx + part * ${split.rows}]`)};`,
       ),
     ),
   ];
