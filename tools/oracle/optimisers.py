@@ -1,9 +1,10 @@
-"""AdamW, schedules, clipping and the two losses, step by step, as PyTorch and Transformers compute them."""
+"""Optimisers, schedules, clipping and the two losses, step by step, as PyTorch and Transformers compute them."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from transformers import Adafactor
 from transformers import get_constant_schedule_with_warmup, get_cosine_schedule_with_warmup
 from transformers import get_linear_schedule_with_warmup
 
@@ -50,8 +51,61 @@ def trajectory(steps: list[dict[str, torch.Tensor]], schedule, clip: float | Non
     }
 
 
+class Lion(torch.optim.Optimizer):
+    """Algorithm 2 of https://arxiv.org/abs/2302.06675."""
+
+    def __init__(self, params, lr: float, betas: tuple[float, float], weight_decay: float):
+        super().__init__(params, {'lr': lr, 'betas': betas, 'weight_decay': weight_decay})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            lr, (beta1, beta2), decay = group['lr'], group['betas'], group['weight_decay']
+            for p in group['params']:
+                m = self.state[p].setdefault('m', torch.zeros_like(p))
+                direction = torch.sign(beta1 * m + (1 - beta1) * p.grad)
+                p.sub_(lr * (direction + decay * p))
+                m.mul_(beta2).add_(p.grad, alpha=1 - beta2)
+
+
+KEPT = [0, 1, 2, 4, 11, 12, 13, 20, 29]
+OTHERS = {
+    'adam': (torch.optim.Adam, {'lr': 1e-2, 'betas': (0.9, 0.99), 'weight_decay': 0.1}),
+    'sgd': (torch.optim.SGD, {'lr': 1e-2}),
+    'sgdMomentum': (torch.optim.SGD, {'lr': 1e-2, 'momentum': 0.9, 'weight_decay': 0.05}),
+    'sgdNesterov': (torch.optim.SGD, {'lr': 1e-2, 'momentum': 0.9, 'nesterov': True}),
+    'lion': (Lion, {'lr': 3e-3, 'betas': (0.9, 0.99), 'weight_decay': 0.3}),
+    'adafactor': (Adafactor, {}),
+    'adafactorWarmup': (Adafactor, {'warmup_init': True}),
+    'adafactorExternal': (
+        Adafactor,
+        {
+            'lr': 2e-2, 'beta1': 0.9, 'weight_decay': 0.1, 'clip_threshold': 0.7, 'decay_rate': -0.6,
+            'scale_parameter': False, 'relative_step': False,
+        },
+    ),
+}
+
+
+def other(kind, options: dict, steps: list[dict[str, torch.Tensor]]) -> dict:
+    """Parameters after the steps of KEPT, on the gradients and from the start of the AdamW records."""
+    generator = torch.Generator().manual_seed(8)
+    parameters = {name: torch.nn.Parameter(torch.randn(shape, generator=generator)) for name, shape in SHAPES.items()}
+    optimizer = kind(parameters.values(), **options)
+    values = []
+    for index, step in enumerate(steps):
+        for name, parameter in parameters.items():
+            parameter.grad = step[name].clone()
+        optimizer.step()
+        if index in KEPT:
+            values.append({name: parameter.detach().clone().flatten() for name, parameter in parameters.items()})
+    return {'options': options, 'parameters': values}
+
+
 def optimisers() -> None:
     steps = gradients()
+    others = {name: other(kind, options, steps) for name, (kind, options) in OTHERS.items()}
+    write_json(folder('nn') / 'optimisers-more.json', {'steps': KEPT, **others})
     usual = {'lr': 1e-2, 'betas': (0.9, 0.999), 'eps': 1e-8, 'weight_decay': 0.01}
     record = {
         'shapes': {name: list(shape) for name, shape in SHAPES.items()},

@@ -31,6 +31,7 @@ export { Random } from './rng.ts';
 export { initializeParameters, kaimingUniform, normal, parameterKey, uniform } from './init.ts';
 
 export { Linear, linear, type Layer } from './layers/linear.ts';
+export { Conv1D } from './layers/conv1d.ts';
 export { Embedding } from './layers/embedding.ts';
 export { LayerNorm, RMSNorm } from './layers/norm.ts';
 export { Dropout, dropout } from './layers/dropout.ts';
@@ -39,11 +40,14 @@ export {
   attention,
   groupedAttention,
   mergeHeads,
+  softCapped,
   splitHeads,
   type HeadShape,
+  type ScoreOptions,
 } from './layers/attention.ts';
 export { MASKED, causalBias, paddingBias } from './layers/mask.ts';
 export { RotaryTables, rotate, type Rotation } from './layers/rotary.ts';
+export { ropeFrequencies, type RopeParameters, type RopeScaling } from './layers/rope-scaling.ts';
 export { firstToken, meanPool } from './layers/pool.ts';
 
 export {
@@ -60,8 +64,10 @@ export { parseBertConfig, type BertConfig } from './models/bert-config.ts';
 export { BertModel } from './models/bert.ts';
 export { BertForMaskedLM, BertForSequenceClassification } from './models/bert-heads.ts';
 export { parseLlamaConfig, type LlamaConfig } from './models/llama-config.ts';
-export { LlamaForCausalLM } from './models/llama-causal.ts';
-export type { KeyValueCache } from './models/key-value-cache.ts';
+export { CausalLM } from './models/decoder/causal.ts';
+export { DecoderClassifier } from './models/decoder/classifier.ts';
+export type { DecoderConfig, LayerType } from './models/decoder/config.ts';
+export type { CacheRows, KeyValueCache } from './models/decoder/cache.ts';
 export { MODEL_TYPES, emptyModel, modelFromConfig, supportedTasks } from './models/registry.ts';
 export type { LabelConfig, ProblemType } from './models/labels.ts';
 export type { HeadTask, ModelOptions, Task } from './models/architecture.ts';
@@ -90,7 +96,10 @@ export {
   type ParameterRule,
   type ParameterRules,
 } from './optim/optimizer.ts';
+export { Adam, type AdamOptions } from './optim/adam.ts';
 export { AdamW, type AdamWOptions } from './optim/adamw.ts';
+export { Adafactor, type AdafactorOptions } from './optim/adafactor.ts';
+export { Lion, type LionOptions } from './optim/lion.ts';
 export { SGD, type SGDOptions } from './optim/sgd.ts';
 export { clipGradNorm, globalNorm, type Clipped } from './optim/clip.ts';
 export {
@@ -101,5 +110,13 @@ export {
   type ScheduleOptions,
 } from './optim/schedule.ts';
 
-export { argmax, sampleToken, type SampleOptions } from './sample.ts';
-export { generate, generateTokens, type GenerateOptions } from './generate.ts';
+export { argmax, probabilities, sampleToken, type SampleOptions } from './sample.ts';
+export {
+  generate,
+  generateBatch,
+  generateSteps,
+  generateTokens,
+  type GeneratedStep,
+} from './generate/generate.ts';
+export type { GenerateOptions } from './generate/options.ts';
+export { beforeStop, type StoppedText } from './generate/stop-strings.ts';

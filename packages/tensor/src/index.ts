@@ -56,7 +56,9 @@ export {
   tensor,
   where,
   zeros,
+  type HostKey,
 } from './create.ts';
+export { hostEffect, readNumber, type HostNumber } from './host-number.ts';
 export { recomputable, type Recomputable } from './recompute.ts';
 export { Device, device, memory, openDevice, useDevice, type DeviceOptions } from './device.ts';
 export { explain } from './explain.ts';

@@ -4,6 +4,7 @@ import {
   ShapeError,
   sameShape,
   showShape,
+  type HostNumber,
   type Tensor,
   type TypedArray,
 } from '@camada/tensor';
@@ -17,9 +18,9 @@ export interface Optimizer {
   /**
    * Queues one update. Nothing is read back and no number becomes program text.
    * @param gradients one for each parameter, in order, of its shape.
-   * @param learningRate of this step, from a schedule.
+   * @param learningRate of this step, from a schedule; in a captured step a function that reads it.
    */
-  step(gradients: readonly Tensor[], learningRate: number): void;
+  step(gradients: readonly Tensor[], learningRate: HostNumber): void;
   /** Everything that a resumed run needs. */
   state(): Promise<OptimizerState>;
   /** Takes up a saved state. Throws InputError when it belongs to other parameters. */
@@ -46,7 +47,7 @@ export type ParameterRules = (name: string, parameter: Tensor) => ParameterRule;
 
 /** Names of biases and of the weights of norms, which are commonly not decayed. */
 export function isBiasOrNorm(name: string): boolean {
-  return /(^|\.)bias$|norm[^.]*\.(weight|bias)$/i.test(name);
+  return /(^|\.)bias$|(norm[^.]*|\.ln_[^.]*)\.(weight|bias)$/i.test(name);
 }
 
 /** A rule as in Transformers' Trainer: no decay on biases and norms. */

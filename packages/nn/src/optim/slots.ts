@@ -1,15 +1,28 @@
 /** @file The tensors that an optimizer keeps for each parameter. */
-import { InputError, realize, tensor, type Tensor, type TypedArray } from '@camada/tensor';
+import {
+  InputError,
+  realize,
+  sizeOf,
+  tensor,
+  type Shape,
+  type Tensor,
+  type TypedArray,
+} from '@camada/tensor';
 import type { OptimizerState } from './optimizer.ts';
 
-/** Zero-initialised f32 tensors of one kind, one a parameter. */
+/** Zero-initialised f32 tensors of one kind, at most one a parameter. */
 export type Slots = ReadonlyMap<string, Tensor>;
 
+/** Shape of a slot for a parameter of some shape; undefined where it has none. */
+export type SlotShapes = (shape: Shape) => Shape | undefined;
+
 /** A tensor of zeros beside each parameter. */
-export function zeroSlots(parameters: ReadonlyMap<string, Tensor>): Slots {
+export function zeroSlots(parameters: ReadonlyMap<string, Tensor>, shapes: SlotShapes): Slots {
   const result = new Map<string, Tensor>();
-  for (const [name, { shape, size }] of parameters)
-    result.set(name, tensor(new Float32Array(size), shape));
+  for (const [name, parameter] of parameters) {
+    const shape = shapes(parameter.shape);
+    if (shape) result.set(name, tensor(new Float32Array(sizeOf(shape)), shape));
+  }
   return result;
 }
 
@@ -30,14 +43,17 @@ export function importSlots(
   state: OptimizerState,
   kind: string,
   parameters: ReadonlyMap<string, Tensor>,
+  shapes: SlotShapes,
 ): Slots {
   const result = new Map<string, Tensor>();
-  for (const [name, { shape, size }] of parameters) {
+  for (const [name, parameter] of parameters) {
+    const shape = shapes(parameter.shape);
+    if (!shape) continue;
     const saved = state.tensors.get(`${name}.${kind}`);
-    if (saved?.length !== size)
+    if (saved?.length !== sizeOf(shape))
       throw new InputError(
-        `optimizer state: '${name}.${kind}' has ${saved?.length ?? 'no'} elements, the parameter has ${size}: ` +
-          'the state was saved for another model or selection',
+        `optimizer state: '${name}.${kind}' has ${saved?.length ?? 'no'} elements, the parameter needs ` +
+          `${sizeOf(shape)}: the state was saved for another model, selection or optimizer`,
       );
     result.set(name, tensor(Float32Array.from(saved), shape));
   }
