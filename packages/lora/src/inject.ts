@@ -4,17 +4,18 @@
  */
 import {
   BertForMaskedLM,
+  CausalLM,
+  Conv1D,
   getModule,
   getParameter,
   Linear,
-  LlamaForCausalLM,
   namedModules,
   namedParameters,
   type Module,
 } from '@camada/nn';
 import { InputError, tensor, type Tensor } from '@camada/tensor';
 import { attach, type LoraAdapter, type SavedParameter } from './adapter.ts';
-import { LoraLinear } from './lora-linear.ts';
+import { LoraLinear, type BaseLayer } from './lora-linear.ts';
 import { loraConfig, type LoraConfig, type LoraOptions } from './peft/config.ts';
 import { isInside, matchTargets, moduleScale } from './peft/targets.ts';
 
@@ -29,10 +30,12 @@ export async function injectLora(
   options: LoraOptions,
   seed = 0,
 ): Promise<LoraAdapter> {
-  const config = loraConfig(options);
-  checkOffered(config);
-  const targets = matchTargets(linearNames(model), config);
+  const given = loraConfig(options);
+  const targets = matchTargets(linearNames(model), given);
   const bases = targets.map((path) => [path, linearAt(model, path)] as const);
+  const transposed = bases.some(([, base]) => base instanceof Conv1D);
+  checkOffered(given, transposed);
+  const config = { ...given, fan_in_fan_out: transposed }; // as PEFT sets it
   const saved = await copySaved(model, config);
   const layers = new Map<string, LoraLinear>();
   for (const [path, base] of bases) {
@@ -49,19 +52,23 @@ export function linearNames(model: Module): string[] {
   const wrapped = new Set<Module>();
   for (const [path, module] of namedModules(model)) {
     if (module instanceof LoraLinear) wrapped.add(module.base_layer);
-    else if (!(module instanceof Linear) || wrapped.has(module)) continue;
+    else if (!isBase(module) || wrapped.has(module)) continue;
     names.push(path);
   }
   return names;
 }
 
 /** The linear layer at a path. Throws InputError when something else is there. */
-export function linearAt(model: Module, path: string): Linear {
+export function linearAt(model: Module, path: string): BaseLayer {
   const module = getModule(model, path);
-  if (module instanceof Linear) return module;
+  if (isBase(module)) return module;
   const what =
     module instanceof LoraLinear ? 'already has an adapter; remove it first' : 'is no linear layer';
   throw new InputError(`LoRA: '${path}' ${what}`);
+}
+
+function isBase(module: Module): module is BaseLayer {
+  return module instanceof Linear || module instanceof Conv1D;
 }
 
 /**
@@ -79,7 +86,7 @@ export function checkUntied(model: Module, names: Iterable<string>): void {
 }
 
 function tiedEmbedding(model: Module): string | undefined {
-  if (model instanceof LlamaForCausalLM && !model.lm_head) return 'model.embed_tokens.weight';
+  if (model instanceof CausalLM) return model.tiedEmbedding;
   if (model instanceof BertForMaskedLM) return 'bert.embeddings.word_embeddings.weight';
   return undefined;
 }
@@ -129,9 +136,9 @@ export function checkBias({ bias }: LoraConfig): void {
     );
 }
 
-function checkOffered(config: LoraConfig): void {
+function checkOffered(config: LoraConfig, transposed: boolean): void {
   checkBias(config);
-  if (config.fan_in_fan_out)
+  if (config.fan_in_fan_out && !transposed)
     throw new InputError(
       'LoRA: fan_in_fan_out is for layers stored as [in, out]; this model has none',
     );

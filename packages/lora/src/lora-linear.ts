@@ -3,6 +3,7 @@
  * section 4.1). The wrapped layer is `base_layer`, as in PEFT; it is frozen and keeps its names.
  */
 import {
+  Conv1D,
   Dropout,
   kaimingUniform,
   linear,
@@ -13,6 +14,9 @@ import {
   type Layer,
 } from '@camada/nn';
 import { ShapeError, sameShape, showShape, tensor, type Shape, type Tensor } from '@camada/tensor';
+
+/** A layer that can be adapted; a Conv1D (GPT-2) stores its weight [in, out], PEFT's `fan_in_fan_out`. */
+export type BaseLayer = Linear | Conv1D;
 
 /** Settings of one adapted layer. */
 export interface LoraLinearOptions {
@@ -42,7 +46,7 @@ export class LoraMatrix {
 /** A linear layer with a low-rank update beside it. */
 export class LoraLinear implements Layer {
   /** The frozen layer. */
-  readonly base_layer: Linear;
+  readonly base_layer: BaseLayer;
   /** A [R, in]. */
   readonly lora_A: LoraMatrix;
   /** B [out, R]. */
@@ -55,7 +59,7 @@ export class LoraLinear implements Layer {
   #weights: { readonly plain: Tensor; readonly merged: Tensor } | undefined;
 
   /** Throws ShapeError when A or B do not fit the layer. */
-  constructor(base: Linear, a: Tensor, b: Tensor, options: LoraLinearOptions) {
+  constructor(base: BaseLayer, a: Tensor, b: Tensor, options: LoraLinearOptions) {
     const { r, scale, dropout } = options;
     if (!fitsLinear(base, a.shape, b.shape, r))
       throw new ShapeError(
@@ -74,7 +78,7 @@ export class LoraLinear implements Layer {
    * unchanged at first. `path` and `seed` choose the numbers.
    */
   static fromBase(
-    base: Linear,
+    base: BaseLayer,
     path: string,
     seed: number,
     options: LoraLinearOptions,
@@ -111,9 +115,10 @@ export class LoraLinear implements Layer {
     return y.add(this.lora_B.call(low.mul(this.scale)));
   }
 
-  /** The update of the weight, s·B·A: [out, in]. */
+  /** The update of the weight, s·B·A in its layout: [out, in], of a Conv1D [in, out]. */
   delta(): Tensor {
-    return this.lora_B.weight.matmul(this.lora_A.weight).mul(this.scale);
+    const delta = this.lora_B.weight.matmul(this.lora_A.weight).mul(this.scale); // [out, in]
+    return this.base_layer instanceof Conv1D ? delta.transpose() : delta;
   }
 
   /**
@@ -122,8 +127,8 @@ export class LoraLinear implements Layer {
    */
   async merge(): Promise<void> {
     if (this.merged) return;
-    const plain = this.base_layer.weight; // [out, in]
-    const merged = await plain.cast('f32').add(this.delta()).realize(); // [out, in]
+    const plain = this.base_layer.weight;
+    const merged = await plain.cast('f32').add(this.delta()).realize(); // in the layout of the weight
     this.#weights ??= { plain, merged };
     this.#placeWeight();
   }
@@ -145,6 +150,6 @@ export class LoraLinear implements Layer {
 }
 
 /** Whether shapes of A and B fit a layer: [R, in] and [out, R]. */
-export function fitsLinear(base: Linear, a: Shape, b: Shape, r: number): boolean {
+export function fitsLinear(base: BaseLayer, a: Shape, b: Shape, r: number): boolean {
   return sameShape(a, [r, base.inFeatures]) && sameShape(b, [base.outFeatures, r]);
 }

@@ -11,6 +11,7 @@ import {
   setParameter,
   type Module,
 } from './module.ts';
+import { Conv1D } from './layers/conv1d.ts';
 import { Embedding } from './layers/embedding.ts';
 import { Linear } from './layers/linear.ts';
 import { Random } from './rng.ts';
@@ -45,7 +46,7 @@ export function kaimingUniform(shape: Shape, a: number, key: RandomKey): Tensor 
 }
 
 /**
- * Gives weights of Linear and Embedding modules normal values with standard deviation `deviation`
+ * Gives weights of Linear, Conv1D and Embedding modules normal values with standard deviation `deviation`
  * (`initializer_range`), as BERT and Llama do; biases and norms keep the 0 and 1 they were built with.
  * @param only names to initialise; all parameters when left out.
  */
@@ -67,7 +68,8 @@ export function initializeParameters(
 function weightNames(model: Module): Set<string> {
   const names = new Set<string>();
   for (const [path, module] of namedModules(model))
-    if (module instanceof Linear || module instanceof Embedding) names.add(`${path}.weight`);
+    if (module instanceof Linear || module instanceof Embedding || module instanceof Conv1D)
+      names.add(`${path}.weight`);
   return names;
 }
 

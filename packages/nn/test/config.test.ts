@@ -2,7 +2,7 @@
 import { InputError, toF16, type TypedArray } from '@camada/tensor';
 import {
   BertModel,
-  LlamaForCausalLM,
+  CausalLM,
   createBatch,
   createContext,
   emptyModel,
@@ -42,7 +42,11 @@ describe('configurations', () => {
 
   it('reads the base of the rotary embedding where Transformers 5 writes it', () => {
     const config = parseLlamaConfig(goldenJson('llama-config-transformers5.json'));
-    expect(config.rope_theta).toBe(10000);
+    expect(config.rope?.full_attention).toEqual({
+      width: 8,
+      theta: 10000,
+      scaling: { rope_type: 'default' },
+    });
     expect(config.eos_token_id).toEqual([2]);
   });
 
@@ -59,18 +63,28 @@ describe('configurations', () => {
     expect(parse).toThrow(message);
   });
 
-  it('refuses a scaled rotary embedding and heads that do not divide', () => {
-    const scaled = { ...llama, rope_scaling: { rope_type: 'llama3', factor: 8 } };
-    expect(() => parseLlamaConfig(scaled)).toThrow(/"llama3" is not supported/);
+  it('refuses an unknown or incomplete scaling of the rotary embedding and heads that do not divide', () => {
+    const scaled = (rope_scaling: object) => (): unknown =>
+      parseLlamaConfig({ ...llama, rope_scaling });
+    expect(scaled({ rope_type: 'mrope' })).toThrow(
+      /"mrope" is not supported; supported are default, linear/,
+    );
+    expect(scaled({ rope_type: 'llama3', factor: 8 })).toThrow(/'low_freq_factor' is missing/);
+    expect(scaled({ type: 'linear', factor: 0 })).toThrow(
+      /'factor' is 0; it must be a number above 0/,
+    );
+    expect(scaled({ type: 'longrope', short_factor: [1], long_factor: [1] })).toThrow(
+      /'short_factor' is \[1\]; it must be a list of 4/,
+    );
     expect(() => parseLlamaConfig({ ...llama, num_key_value_heads: 3 })).toThrow(/not a multiple/);
   });
 
   it('refuses an unknown architecture or activation and lists what there is', () => {
     const unknown = { ...bert, model_type: 't5', architectures: ['T5Model'] };
     expect(() => modelFromConfig(unknown, 'features')).toThrow(
-      /"t5".*supported model_types are bert, llama/,
+      /"t5".*supported model_types are bert, .*llama/,
     );
-    expect(() => modelFromConfig(llama, 'classification')).toThrow(/supported are causal-lm/);
+    expect(() => modelFromConfig(llama, 'masked-lm')).toThrow(/supported are causal-lm/);
     expect(() => modelFromConfig({ ...bert, hidden_act: 'mish' }, 'features')).toThrow(
       /'mish'.*gelu/,
     );
@@ -80,7 +94,7 @@ describe('configurations', () => {
   it('chooses the family by model_type, or by the class name where that is absent', () => {
     expect(modelFromConfig(bert, 'features')).toBeInstanceOf(BertModel);
     const { model_type: _, ...rest } = llama;
-    expect(modelFromConfig(rest, 'causal-lm')).toBeInstanceOf(LlamaForCausalLM);
+    expect(modelFromConfig(rest, 'causal-lm')).toBeInstanceOf(CausalLM);
   });
 
   it('names the layers by their full path', () => {

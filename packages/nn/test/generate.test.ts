@@ -1,22 +1,15 @@
 /** @file Generation: seeds, ends, limits, and no compilation per token. */
 import { InputError } from '@camada/tensor';
-import {
-  Random,
-  generate,
-  modelFromConfig,
-  sampleToken,
-  seedKey,
-  type LlamaForCausalLM,
-} from '@camada/nn';
+import { Random, generate, modelFromConfig, sampleToken, seedKey, type CausalLM } from '@camada/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { goldenJson, on } from './support.ts';
 
 const config = goldenJson<Record<string, unknown>>('llama-untied/config.json');
 
-function fresh(): LlamaForCausalLM {
+function fresh(): CausalLM {
   return modelFromConfig({ ...config, initializer_range: 0.3 }, 'causal-lm', {
     seed: 5,
-  }) as LlamaForCausalLM;
+  }) as CausalLM;
 }
 
 describe('generate', () => {
@@ -44,7 +37,7 @@ describe('generate', () => {
     const model = modelFromConfig(
       { ...config, max_position_embeddings: 8 },
       'causal-lm',
-    ) as LlamaForCausalLM;
+    ) as CausalLM;
     expect((await generate(model, [1, 5, 6], { maxNewTokens: 99, eosTokenIds: [] })).length).toBe(
       5,
     );

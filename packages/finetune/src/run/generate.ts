@@ -1,6 +1,6 @@
 /** @file Text from a language model, with or without adapter. */
 import { InputError } from '@camada/tensor';
-import { LlamaForCausalLM, generateTokens, type GenerateOptions } from '@camada/nn';
+import { CausalLM, generateTokens, type GenerateOptions } from '@camada/nn';
 import type { LoadedModel } from '../model/load.ts';
 import { buildNetwork } from '../model/network.ts';
 
@@ -30,7 +30,7 @@ export async function generateText(
       `${loaded.name} is no causal language model, so it cannot generate text; name one, such as a Llama.`,
     );
   const { model } = await buildNetwork(loaded, { task: 'causal-lm' });
-  if (!(model instanceof LlamaForCausalLM))
+  if (!(model instanceof CausalLM))
     throw new InputError(
       `${loaded.name}: generation is not offered for ${model.config.model_type}.`,
     );

@@ -21,7 +21,7 @@ export type TargetConfig = Pick<
 const ALL_LINEAR = 'all-linear';
 const OUTPUT_HEADS: readonly string[] = ['lm_head', 'score', 'classifier'];
 
-/** PEFT's default targets, by the `model_type` of `config.json`; DistilBERT's are ours (PEFT has none). */
+/** PEFT's default targets, by the `model_type` of `config.json`; DistilBERT's and Phi-3's are ours (PEFT has none). */
 const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
   bert: ['query', 'value'],
   roberta: ['query', 'value'],
@@ -34,6 +34,8 @@ const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
   qwen3: ['q_proj', 'v_proj'],
   gemma: ['q_proj', 'v_proj'],
   gemma2: ['q_proj', 'v_proj'],
+  gemma3_text: ['q_proj', 'v_proj'],
+  phi3: ['qkv_proj'],
 };
 
 /** The targets of an architecture where the user names none. Throws `InputError` where there is no default. */

@@ -9,6 +9,14 @@ export interface HeadShape {
   readonly length: number;
 }
 
+/** What differs between models in how scores are made. */
+export interface ScoreOptions {
+  /** Factor on q·kᵀ; 1/√D when left out. */
+  readonly scale?: number;
+  /** Scores s become c·tanh(s/c) (Gemma 2, https://arxiv.org/abs/2408.00118, section 2); none when left out. */
+  readonly softcap?: number;
+}
+
 /** Rows [B·T, H·D] to heads [B, H, T, D]; a view. */
 export function splitHeads(rows: Tensor, heads: number, { batch, length }: HeadShape): Tensor {
   const width = rows.shape[1]! / heads;
@@ -22,7 +30,7 @@ export function mergeHeads(x: Tensor): Tensor {
 }
 
 /**
- * softmax(q·kᵀ/√D + bias)·v. Scale and bias ride along as the epilogue of the product.
+ * softmax(scale·q·kᵀ + bias)·v. Scale and bias ride along as the epilogue of the product.
  * @param query [B, H, T, D].
  * @param key [B, H, S, D].
  * @param value [B, H, S, D].
@@ -37,11 +45,17 @@ export function attention(
   bias: Tensor,
   dropout: Dropout,
   context: Context,
+  { scale = 1 / Math.sqrt(query.shape.at(-1)!), softcap }: ScoreOptions = {},
 ): Tensor {
-  const scale = 1 / Math.sqrt(query.shape.at(-1)!);
-  const scores = query.matmul(key.transpose()).mul(scale).add(bias); // [B, H, T, S]
-  const weights = dropout.call(scores.softmax(-1), context);
+  const products = query.matmul(key.transpose()); // [B, H, T, S]
+  const scores = softcap ? softCapped(products.mul(scale), softcap) : products.mul(scale);
+  const weights = dropout.call(scores.add(bias).softmax(-1), context);
   return weights.matmul(value); // [B, H, T, D]
+}
+
+/** c·tanh(x/c): x itself near 0, never beyond ±c. Any shape. */
+export function softCapped(x: Tensor, cap: number): Tensor {
+  return x.div(cap).tanh().mul(cap);
 }
 
 /**
@@ -60,10 +74,11 @@ export function groupedAttention(
   bias: Tensor,
   dropout: Dropout,
   context: Context,
+  options: ScoreOptions = {},
 ): Tensor {
   const [batch, heads, length, width] = query.shape;
   const groups = key.shape[1]!;
-  if (groups === heads) return attention(query, key, value, bias, dropout, context);
+  if (groups === heads) return attention(query, key, value, bias, dropout, context, options);
   const grouped = query.reshape([batch!, groups, heads! / groups, length!, width!]);
   const mixed = attention(
     grouped, // [B, K, G, T, D]
@@ -72,6 +87,7 @@ export function groupedAttention(
     bias.unsqueeze(1), // [B, 1, 1, T, S]
     dropout,
     context,
+    options,
   );
   return mixed.reshape([batch!, heads!, length!, width!]);
 }

@@ -7,14 +7,14 @@ export class LayerNorm {
   /** [C]. */
   readonly weight: Tensor;
   /** [C]. */
-  readonly bias: Tensor;
+  readonly bias?: Tensor;
   /** Added to the variance. */
   readonly eps: number;
 
-  /** Scale 1, shift 0. */
-  constructor(width: number, eps: number) {
+  /** Scale 1, shift 0 or none. */
+  constructor(width: number, eps: number, bias: boolean = true) {
     this.weight = oneParameter([width]);
-    this.bias = zeroParameter([width]);
+    if (bias) this.bias = zeroParameter([width]);
     this.eps = eps;
   }
 
@@ -22,7 +22,8 @@ export class LayerNorm {
   call(x: Tensor): Tensor {
     const centred = x.sub(x.mean(-1, true));
     const variance = centred.square().mean(-1, true); // [..., 1], biased
-    return centred.mul(variance.add(this.eps).rsqrt()).mul(this.weight).add(this.bias);
+    const scaled = centred.mul(variance.add(this.eps).rsqrt()).mul(this.weight);
+    return this.bias ? scaled.add(this.bias) : scaled;
   }
 }
 
@@ -41,7 +42,12 @@ export class RMSNorm {
 
   /** [..., C] to [..., C]. */
   call(x: Tensor): Tensor {
-    const meanSquare = x.square().mean(-1, true); // [..., 1]
-    return x.mul(meanSquare.add(this.eps).rsqrt()).mul(this.weight);
+    return rootMeanSquareNorm(x, this.weight, this.eps);
   }
+}
+
+/** x/√(mean x² + eps)·scale over the last axis, for x [..., C] and a scale [C]. */
+export function rootMeanSquareNorm(x: Tensor, scale: Tensor, eps: number): Tensor {
+  const meanSquare = x.square().mean(-1, true); // [..., 1]
+  return x.mul(meanSquare.add(eps).rsqrt()).mul(scale);
 }

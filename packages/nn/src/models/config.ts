@@ -17,6 +17,11 @@ export class ConfigReader {
     return this.#record[key] ?? undefined;
   }
 
+  /** Whether the field is there, be it null. */
+  has(key: string): boolean {
+    return Object.hasOwn(this.#record, key);
+  }
+
   /** A whole number in [1, 2³¹). Throws InputError when it is anything else, or absent without a default. */
   size(key: string, fallback?: number): number {
     const value = this.get(key) ?? fallback;

@@ -1,31 +1,38 @@
 /**
  * @file The Llama decoder (Touvron et al. 2023, https://arxiv.org/abs/2302.13971) with grouped-query attention.
- * Inside the blocks hidden states are rows [N, C] with N = B·T, as in `bert.ts`.
+ * Families that differ in a part hand that part in. Inside the blocks hidden states are rows [N, C] with N = B·T, as
+ * in `bert.ts`.
  */
 import type { Tensor } from '@camada/tensor';
-import type { Batch } from '../batch.ts';
-import { FINAL_HIDDEN, hiddenName, type Context } from '../context.ts';
+import type { Context } from '../context.ts';
 import { activation, type Activation } from '../layers/activation.ts';
-import { groupedAttention, mergeHeads, splitHeads } from '../layers/attention.ts';
-import { Dropout } from '../layers/dropout.ts';
+import { splitHeads } from '../layers/attention.ts';
 import { Embedding } from '../layers/embedding.ts';
 import { Linear, type Layer } from '../layers/linear.ts';
 import { RMSNorm } from '../layers/norm.ts';
-import { rotate, type Rotation } from '../layers/rotary.ts';
-import type { KeyValueCache } from './key-value-cache.ts';
-import type { LlamaConfig } from './llama-config.ts';
+import type { Module } from '../module.ts';
+import type { Architecture } from './architecture.ts';
+import { decoderArchitecture } from './decoder/architecture.ts';
+import { AttentionCore } from './decoder/attention.ts';
+import { DecoderModel, type DecoderLayer, type Norm } from './decoder/model.ts';
+import type { DecoderPass } from './decoder/pass.ts';
+import { parseLlamaConfig, type LlamaConfig } from './llama-config.ts';
 
-/** What all blocks of one pass share. */
-export interface LlamaPass {
-  readonly batch: number;
-  readonly length: number;
-  /** Angles of the T positions. */
-  readonly rotation: Rotation;
-  /** Additive mask [B, 1, T, S]. */
-  readonly bias: Tensor;
-  readonly context: Context;
-  /** Generation: where keys and values are kept, and the slot of a single new token (absent: a whole prompt). */
-  readonly cache?: { readonly store: KeyValueCache; readonly slot?: Tensor };
+/** A norm over rows of a width. */
+export type NormOf = (width: number) => Norm;
+
+/** Llama's own norm. */
+export function rmsNorm({ rms_norm_eps }: LlamaConfig): NormOf {
+  return (width) => new RMSNorm(width, rms_norm_eps);
+}
+
+/** The middle of a Llama-like attention. */
+export function attentionCore(config: LlamaConfig, block: number): AttentionCore {
+  const { query_pre_attn_scalar: scalar, attn_logit_softcapping: cap } = config;
+  return new AttentionCore(config, block, config.attention_dropout, {
+    scale: scalar ** -0.5,
+    ...(cap !== null && { softcap: cap }),
+  });
 }
 
 /** Grouped-query self-attention with rotary positions. */
@@ -34,40 +41,42 @@ export class LlamaAttention {
   k_proj: Layer;
   v_proj: Layer;
   o_proj: Layer;
-  readonly dropout: Dropout;
-  readonly block: number;
-  readonly heads: number;
-  readonly groups: number;
+  /** Norm of each query head before it turns (Qwen 3, Gemma 3). */
+  readonly q_norm?: Norm;
+  /** The same for keys. */
+  readonly k_norm?: Norm;
+  readonly #heads: number;
+  readonly #groups: number;
+  readonly #core: AttentionCore;
 
-  /** @param block index of its block, for the cache. */
-  constructor(config: LlamaConfig, block: number) {
+  /** @param block index of its block. @param norm of queries and keys; none when left out. */
+  constructor(config: LlamaConfig, block: number, norm?: NormOf) {
     const { hidden_size: width, head_dim: head, attention_bias: bias } = config;
-    this.block = block;
-    this.heads = config.num_attention_heads;
-    this.groups = config.num_key_value_heads;
-    this.q_proj = new Linear(width, this.heads * head, bias);
-    this.k_proj = new Linear(width, this.groups * head, bias);
-    this.v_proj = new Linear(width, this.groups * head, bias);
-    this.o_proj = new Linear(this.heads * head, width, bias);
-    this.dropout = new Dropout(config.attention_dropout);
+    this.#heads = config.num_attention_heads;
+    this.#groups = config.num_key_value_heads;
+    this.q_proj = new Linear(width, this.#heads * head, bias.input);
+    this.k_proj = new Linear(width, this.#groups * head, bias.input);
+    this.v_proj = new Linear(width, this.#groups * head, bias.input);
+    this.o_proj = new Linear(this.#heads * head, width, bias.output);
+    if (norm) {
+      this.q_norm = norm(head);
+      this.k_norm = norm(head);
+    }
+    this.#core = attentionCore(config, block);
   }
 
   /** Rows [N, C] to rows [N, C]. */
-  call(rows: Tensor, pass: LlamaPass): Tensor {
-    const { rotation, bias, context } = pass;
-    const query = rotate(splitHeads(this.q_proj.call(rows, context), this.heads, pass), rotation);
-    const { key, value } = this.#keysAndValues(rows, pass); // [B, K, S, D]
-    const mixed = groupedAttention(query, key, value, bias, this.dropout, context); // [B, H, T, D]
-    return this.o_proj.call(mergeHeads(mixed), context);
-  }
-
-  #keysAndValues(rows: Tensor, pass: LlamaPass): { key: Tensor; value: Tensor } {
-    const { rotation, context, cache } = pass;
-    const key = rotate(splitHeads(this.k_proj.call(rows, context), this.groups, pass), rotation);
-    const value = splitHeads(this.v_proj.call(rows, context), this.groups, pass);
-    if (cache?.slot) return cache.store.append(this.block, key, value, cache.slot);
-    cache?.store.fill(this.block, key, value);
-    return { key, value };
+  call(rows: Tensor, pass: DecoderPass): Tensor {
+    const { context } = pass;
+    const query = splitHeads(this.q_proj.call(rows, context), this.#heads, pass); // [B, H, T, D]
+    const key = splitHeads(this.k_proj.call(rows, context), this.#groups, pass); // [B, K, T, D]
+    const value = splitHeads(this.v_proj.call(rows, context), this.#groups, pass);
+    const heads = {
+      query: this.q_norm?.call(query) ?? query,
+      key: this.k_norm?.call(key) ?? key,
+      value,
+    };
+    return this.o_proj.call(this.#core.mix(heads, pass), context);
   }
 }
 
@@ -94,57 +103,98 @@ export class LlamaMLP {
   }
 }
 
-/** One block: normalised attention and normalised feed-forward network, each added to the stream. */
-export class LlamaDecoderLayer {
-  readonly self_attn: LlamaAttention;
-  readonly mlp: LlamaMLP;
-  readonly input_layernorm: RMSNorm;
-  readonly post_attention_layernorm: RMSNorm;
+/** Attention of one block: rows [N, C] to rows [N, C]. */
+export interface Attention extends Module {
+  call(rows: Tensor, pass: DecoderPass): Tensor;
+}
 
-  /** @param block its index. */
-  constructor(config: LlamaConfig, block: number) {
-    this.self_attn = new LlamaAttention(config, block);
-    this.mlp = new LlamaMLP(config);
-    this.input_layernorm = new RMSNorm(config.hidden_size, config.rms_norm_eps);
-    this.post_attention_layernorm = new RMSNorm(config.hidden_size, config.rms_norm_eps);
+/** What a block is made of. */
+export interface BlockParts {
+  readonly attention: Attention;
+  readonly mlp: Layer;
+  readonly norm: NormOf;
+}
+
+/** One block: normalised attention and normalised feed-forward network, each added to the stream. */
+export class LlamaDecoderLayer implements DecoderLayer {
+  readonly self_attn: Attention;
+  readonly mlp: Layer;
+  readonly input_layernorm: Norm;
+  readonly post_attention_layernorm: Norm;
+  readonly index: number;
+  readonly name: string;
+
+  /** @param index which block it is. */
+  constructor(config: LlamaConfig, index: number, { attention, mlp, norm }: BlockParts) {
+    this.index = index;
+    this.name = `layers.${index}`;
+    this.self_attn = attention;
+    this.mlp = mlp;
+    this.input_layernorm = norm(config.hidden_size);
+    this.post_attention_layernorm = norm(config.hidden_size);
   }
 
   /** Rows [N, C] to rows [N, C]. */
-  call(rows: Tensor, pass: LlamaPass): Tensor {
+  call(rows: Tensor, pass: DecoderPass): Tensor {
     const attended = rows.add(this.self_attn.call(this.input_layernorm.call(rows), pass));
     return attended.add(this.mlp.call(this.post_attention_layernorm.call(attended), pass.context));
   }
 }
 
+/** What a Llama-like decoder is made of. */
+export interface ModelParts {
+  readonly layer: (block: number) => DecoderLayer;
+  readonly norm: NormOf;
+  /** Factor on the embeddings; 1 when left out. */
+  readonly scale?: number;
+}
+
 /** The decoder without a head. */
-export class LlamaModel {
+export class LlamaModel extends DecoderModel<LlamaConfig> {
+  readonly prefix = 'model';
   readonly embed_tokens: Embedding;
-  readonly layers: LlamaDecoderLayer[];
-  readonly norm: RMSNorm;
+  readonly layers: readonly DecoderLayer[];
+  readonly norm: Norm;
+  readonly #scale: number | undefined;
 
   /** Weights start at zero. */
-  constructor(config: LlamaConfig) {
+  constructor(config: LlamaConfig, { layer, norm, scale }: ModelParts) {
+    super(config);
     this.embed_tokens = new Embedding(config.vocab_size, config.hidden_size);
-    this.layers = Array.from(
-      { length: config.num_hidden_layers },
-      (_, block) => new LlamaDecoderLayer(config, block),
-    );
-    this.norm = new RMSNorm(config.hidden_size, config.rms_norm_eps);
+    this.layers = Array.from({ length: config.num_hidden_layers }, (_, block) => layer(block));
+    this.norm = norm(config.hidden_size);
+    this.#scale = scale;
   }
 
-  /** Last hidden state [B, T, C] after the final norm; captures R0 … RL before it, and it. */
-  call(batch: Pick<Batch, 'inputIds'>, pass: LlamaPass): Tensor {
-    const embedded = this.embed_tokens.call(batch.inputIds); // [B, T, C]
-    const capture = (name: string, rows: Tensor): void =>
-      pass.context.capture?.(name, rows.reshape(embedded.shape));
-    let rows = embedded.flatten(0, 1); // [N, C]
-    capture(hiddenName(0), rows);
-    for (const [index, layer] of this.layers.entries()) {
-      rows = layer.call(rows, pass);
-      capture(hiddenName(index + 1), rows);
-    }
-    const normalized = this.norm.call(rows);
-    capture(FINAL_HIDDEN, normalized);
-    return normalized.reshape(embedded.shape);
+  get tokens(): { readonly name: string; readonly table: Embedding } {
+    return { name: 'embed_tokens', table: this.embed_tokens };
+  }
+
+  protected get lastNorm(): Norm {
+    return this.norm;
+  }
+
+  protected embed(inputIds: Tensor): Tensor {
+    const rows = this.embed_tokens.call(inputIds).flatten(0, 1); // [N, C]
+    return this.#scale === undefined ? rows : rows.mul(this.#scale);
   }
 }
+
+/** A decoder of Llama's blocks. @param headNorm norm of queries and keys; none when left out. */
+export function llamaModel(config: LlamaConfig, headNorm?: NormOf): LlamaModel {
+  const norm = rmsNorm(config);
+  const layer = (block: number): DecoderLayer =>
+    new LlamaDecoderLayer(config, block, {
+      attention: new LlamaAttention(config, block, headNorm),
+      mlp: new LlamaMLP(config),
+      norm,
+    });
+  return new LlamaModel(config, { layer, norm });
+}
+
+/** Llama, and what is stored as one: SmolLM, TinyLlama, … */
+export const LLAMA: Architecture = decoderArchitecture({
+  family: 'Llama',
+  parse: parseLlamaConfig,
+  build: (config: LlamaConfig) => llamaModel(config),
+});

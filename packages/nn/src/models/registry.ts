@@ -1,25 +1,28 @@
 /** @file Which class builds which `config.json` for which task. A new architecture is one entry here. */
 import { InputError } from '@camada/tensor';
 import { initializeParameters } from '../init.ts';
-import {
-  named,
-  type Architecture,
-  type HeadTask,
-  type ModelOptions,
-  type Task,
-} from './architecture.ts';
+import type { Architecture, HeadTask, ModelOptions, Task } from './architecture.ts';
 import { BERT } from './bert-heads.ts';
 import { ConfigReader } from './config.ts';
-import { LlamaForCausalLM } from './llama-causal.ts';
-import { parseLlamaConfig } from './llama-config.ts';
+import { GEMMA, GEMMA2, GEMMA3 } from './gemma.ts';
+import { GPT2 } from './gpt2.ts';
+import { LLAMA } from './llama.ts';
+import { MISTRAL } from './mistral.ts';
 import type { HeadModel, Model } from './model.ts';
+import { PHI3 } from './phi3.ts';
+import { QWEN2, QWEN3 } from './qwen.ts';
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bert: BERT,
-  llama: {
-    architectures: ['LlamaForCausalLM', 'LlamaModel'],
-    tasks: { 'causal-lm': causalLlama, features: causalLlama },
-  },
+  gpt2: GPT2,
+  llama: LLAMA,
+  mistral: MISTRAL,
+  qwen2: QWEN2,
+  qwen3: QWEN3,
+  gemma: GEMMA,
+  gemma2: GEMMA2,
+  gemma3_text: GEMMA3,
+  phi3: PHI3,
 };
 
 /** Values of `model_type` that there is a model for. */
@@ -55,10 +58,6 @@ export function emptyModel(config: unknown, task: Task, options: ModelOptions = 
 export function supportedTasks(config: unknown): readonly Task[] {
   // The keys of `tasks` are tasks by its type, which Object.keys forgets.
   return Object.keys(ARCHITECTURES[modelType(new ConfigReader(config))]!.tasks) as Task[];
-}
-
-function causalLlama(config: unknown): Model {
-  return new LlamaForCausalLM(named(parseLlamaConfig(config), 'LlamaForCausalLM'));
 }
 
 function modelType(read: ConfigReader): string {

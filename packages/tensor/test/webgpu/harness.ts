@@ -21,12 +21,17 @@ import { contiguousStrides } from '../../src/shape.ts';
 import { interpret, scalarWords } from '../kernel-interpreter.ts';
 
 /** Facts that make the writer take the variants for real GPUs. */
-const GPU = { cpu: false, maxWorkgroups: 65535, maxInvocations: 256, workgroupBytes: 16384 };
+const GPU = {
+  cpu: false,
+  maxWorkgroups: 65535,
+  maxInvocations: 256,
+  workgroupBytes: 16384,
+} as const;
 
 /** A device that runs the variants for software adapters, or those for GPUs. */
 export async function open(kind: 'cpu' | 'gpu' = 'cpu'): Promise<WebGPUBackend> {
   const device = await requestDevice(await findAdapter(chooseAdapter(undefined)), 'adapter');
-  return kind === 'cpu' ? new WebGPUBackend(device) : new WebGPUBackend(device, GPU);
+  return new WebGPUBackend(device, kind === 'cpu' ? {} : GPU);
 }
 
 const EMPTY: Graph = { nodes: [], outputs: [], inputs: [], scalars: [] };

@@ -86,6 +86,9 @@ export function factsOf(device: GPUDevice): AdapterFacts {
     maxWorkgroups: limits.maxComputeWorkgroupsPerDimension,
     maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
     workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    storageBuffers: limits.maxStorageBuffersPerShaderStage,
+    bindingBytes: limits.maxStorageBufferBindingSize,
+    bindingStep: limits.minStorageBufferOffsetAlignment,
   };
 }
 

@@ -10,12 +10,15 @@ import { describeAdapter, factsOf, limitsOf } from './adapter.ts';
 import { Pool, type Block } from './buffers.ts';
 import { Health, watch } from './health.ts';
 import { Pipelines } from './pipelines.ts';
-import { bindGroup, compileDispatches, type Dispatch, type WebGPUProgram } from './program.ts';
+import {
+  bindGroup,
+  compileDispatches,
+  type Dispatch,
+  type Dispatches,
+  type WebGPUProgram,
+} from './program.ts';
 import { Staging } from './staging.ts';
 import type { AdapterFacts } from './wgsl/facts.ts';
-
-/** Bytes of a word, the unit of scratch memory. */
-const WORD = 4;
 
 /** Host elements in the form the device stores them. */
 function stored(data: TypedArray, dtype: DType): TypedArray {
@@ -49,8 +52,9 @@ export class WebGPUBackend implements Backend {
   #kernels = 0;
   #submits = 0;
 
-  /** `facts` replaces what the adapter says of itself, to try the kernels of another class of device. */
-  constructor(device: GPUDevice, facts: AdapterFacts = factsOf(device)) {
+  /** `pretended` replaces facts of the adapter, to try the kernels of another class of device. */
+  constructor(device: GPUDevice, pretended: Partial<AdapterFacts> = {}) {
+    const facts = { ...factsOf(device), ...pretended };
     this.#device = device;
     this.#facts = facts;
     this.#pool = new Pool(device, this.#health);
@@ -63,9 +67,7 @@ export class WebGPUBackend implements Backend {
       limits: limitsOf(device),
     };
     // One storage buffer is the scalars'.
-    this.scheduleLimits = {
-      maxBuffersPerKernel: device.limits.maxStorageBuffersPerShaderStage - 1,
-    };
+    this.scheduleLimits = { maxBuffersPerKernel: facts.storageBuffers - 1 };
     watch(device, this.#health);
   }
 
@@ -108,11 +110,11 @@ export class WebGPUBackend implements Backend {
 
   compile(plan: Plan): Program {
     this.#health.check();
-    for (const { role, size } of plan.buffers)
-      if (role === 'scratch') this.#pool.check(size * WORD);
+    const compiled = compileDispatches(plan, this.#pipelines, this.#facts);
+    for (const [id, bytes] of compiled.scratch) this.#pool.check(bytes, writerOf(compiled, id));
     const program: WebGPUProgram = {
       plan,
-      dispatches: compileDispatches(plan, this.#pipelines, this.#facts),
+      ...compiled,
       scalars: undefined,
       dispose: () => this.#disposeProgram(program),
     };
@@ -128,18 +130,31 @@ export class WebGPUBackend implements Backend {
     this.#health.check();
     invariant(this.#programs.has(program), 'this program was disposed or is of another back end');
     const mine = program as WebGPUProgram;
-    const scratch: Block[] = [];
-    const blocks = mine.plan.buffers.map(({ role, size }, i) => {
-      if (role !== 'scratch') return this.#bound(bindings[i], i);
-      const block = this.#pool.acquire(size * WORD);
-      scratch.push(block);
-      return block;
-    });
-    this.#upload(mine, scalars);
-    this.#submit(mine, blocks);
-    // Later work on these blocks is behind this submit in the queue.
-    scratch.reverse().forEach((block) => this.#pool.release(block));
+    const scratch = this.#scratch(mine);
+    try {
+      const bound = mine.plan.buffers.map(({ role }, i) =>
+        role === 'scratch' ? scratch.get(i)! : this.#bound(bindings[i], i),
+      );
+      for (const [id, block] of scratch) bound[id] = block;
+      this.#upload(mine, scalars);
+      this.#submit(mine, bound);
+    } finally {
+      // Later work on these blocks is behind this submit in the queue.
+      [...scratch.values()].reverse().forEach((block) => this.#pool.release(block));
+    }
     this.#pool.endRun();
+  }
+
+  /** Blocks for a program's scratch, all or none. */
+  #scratch(program: WebGPUProgram): Map<number, Block> {
+    const taken = new Map<number, Block>();
+    try {
+      for (const [id, bytes] of program.scratch) taken.set(id, this.#pool.acquire(bytes));
+      return taken;
+    } catch (error) {
+      taken.forEach((block) => this.#pool.release(block));
+      throw error;
+    }
   }
 
   async synchronize(): Promise<void> {
@@ -177,10 +192,11 @@ export class WebGPUBackend implements Backend {
 
   #submit(program: WebGPUProgram, blocks: readonly Block[]): void {
     if (program.dispatches.length === 0) return;
+    const { bindingBytes } = this.#facts;
     const encoder = this.#device.createCommandEncoder();
     let pass: GPUComputePassEncoder | undefined;
     for (const dispatch of program.dispatches) {
-      const group = bindGroup(this.#device, dispatch, blocks, program.scalars);
+      const group = bindGroup(this.#device, dispatch, blocks, program.scalars, bindingBytes);
       if (dispatch.clear !== undefined) {
         pass?.end();
         pass = undefined;
@@ -222,6 +238,12 @@ export class WebGPUBackend implements Backend {
       });
     }
   }
+}
+
+/** The kernel that needs a scratch buffer, for an error. */
+function writerOf({ dispatches }: Dispatches, id: number): string {
+  const writer = dispatches.find(({ written }) => written.has(id));
+  return writer ? `the result of ${writer.label}` : 'scratch memory';
 }
 
 function pause(): Promise<void> {

@@ -45,16 +45,15 @@ export class Pool {
   constructor(device: GPUDevice, health: Health) {
     this.#device = device;
     this.#health = health;
-    const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-    this.#limit = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / GRAIN) * GRAIN;
+    this.#limit = Math.floor(device.limits.maxBufferSize / GRAIN) * GRAIN;
   }
 
-  /** Throws DeviceError when no block of `bytes` can exist. */
-  check(bytes: number): void {
+  /** Throws DeviceError when no block of `bytes` can exist; `what` needs it. */
+  check(bytes: number, what = 'a tensor'): void {
     if (bytes <= this.#limit) return;
     throw new DeviceError(
-      `webgpu: a buffer of ${showBytes(bytes)} exceeds this device's limit of ${showBytes(this.#limit)} for one ` +
-        'binding; use a smaller batch, split the tensor, or choose the wasm back end with CAMADA_BACKEND=wasm',
+      `webgpu: ${what} needs a buffer of ${showBytes(bytes)}, and this device's limit for one is ` +
+        `${showBytes(this.#limit)}; use a smaller batch, split the tensor, or choose the wasm back end with CAMADA_BACKEND=wasm`,
     );
   }
 

@@ -2,6 +2,7 @@
  * @file The facts of an adapter on which kernels choose their variant. Plain data, so that tests can
  * ask for the variants of another class of device than the one they run on.
  */
+import { DeviceError } from '../../../errors.ts';
 
 /** What the kernel writer knows about the device. */
 export interface AdapterFacts {
@@ -13,6 +14,12 @@ export interface AdapterFacts {
   readonly maxInvocations: number;
   /** Bytes of workgroup memory. */
   readonly workgroupBytes: number;
+  /** Storage buffers that one kernel may bind. */
+  readonly storageBuffers: number;
+  /** Bytes of a buffer that one kernel may bind. */
+  readonly bindingBytes: number;
+  /** A binding begins at a multiple of this many bytes. */
+  readonly bindingStep: number;
 }
 
 /** A kernel as WGSL and how to dispatch it. */
@@ -31,8 +38,15 @@ export function ceilDiv(a: number, b: number): number {
   return Math.ceil(a / b);
 }
 
-/** Folds a number of workgroups over x and y, neither above `max`. */
+/**
+ * Folds a number of workgroups over x and y, neither above `max`. Two dimensions always do: WebGPU guarantees
+ * 65,535² workgroups, more than a buffer has elements.
+ */
 export function foldGrid(groups: number, max: number): [number, number] {
   const y = ceilDiv(groups, max);
+  if (y > max)
+    throw new DeviceError(
+      `webgpu: ${groups} workgroups are more than this device's ${max} in each of two dimensions`,
+    );
   return [ceilDiv(groups, y), y];
 }
