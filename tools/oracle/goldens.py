@@ -13,6 +13,7 @@ import torch
 
 import adapters
 import catalogue
+import encoders
 import minilm
 import models
 import ops
@@ -21,6 +22,7 @@ import similarity
 
 PARTS = {
     'bert': models.bert,
+    'encoders': encoders.encoders,
     'llama': models.llama,
     'optimisers': optimisers.optimisers,
     'losses': optimisers.losses,

@@ -46,7 +46,7 @@ describe.each(DEVICES)('on %s', (device) => {
   });
 
   it.each(LLAMAS)('$folder continues a prompt as Transformers does', async (family) => {
-    const model = (await loadFamily(family)) as CausalLM;
+    const model = (await loadFamily(family)) as LlamaForCausalLM;
     const golden = goldenJson<{ prompt: number[]; generated: number[] }>(
       `${family.folder}/golden.json`,
     );

@@ -5,7 +5,7 @@
  */
 import { InputError, type Tensor } from '@camada/tensor';
 import type { Batch, BatchLimits } from '../batch.ts';
-import { hiddenName, type Context } from '../context.ts';
+import type { Context } from '../context.ts';
 import { activation, type Activation } from '../layers/activation.ts';
 import { attention, mergeHeads, splitHeads } from '../layers/attention.ts';
 import { Dropout } from '../layers/dropout.ts';
@@ -16,18 +16,9 @@ import { LayerNorm } from '../layers/norm.ts';
 import { firstToken } from '../layers/pool.ts';
 import type { BertBlockConfig, BertConfig } from './bert-config.ts';
 import { bertAliases } from './bert-names.ts';
-import type { Encoder } from './encoder.ts';
+import { throughBlocks, type EncoderPass, type Encoder } from './encoder.ts';
 import { labelCount } from './labels.ts';
 import type { LayerInfo, Output } from './model.ts';
-
-/** What all blocks of one pass share. */
-export interface BertPass {
-  readonly batch: number;
-  readonly length: number;
-  /** Additive mask [B, 1, 1, T]. */
-  readonly bias: Tensor;
-  readonly context: Context;
-}
 
 /** Word, position and token type embeddings, summed and normalised. */
 export class BertEmbeddings {
@@ -50,13 +41,22 @@ export class BertEmbeddings {
   /** Rows [N, C]. Throws InputError when the batch is longer than the positions known. */
   call(batch: Batch, context: Context): Tensor {
     const [count, length] = batch.inputIds.shape as [number, number];
-    const places = this.position_embeddings.weight;
-    if (length > places.shape[0]!)
-      throw new InputError(`${length} tokens do not fit a model of ${places.shape[0]} positions`);
+    if (length > this.capacity)
+      throw new InputError(`${length} tokens do not fit a model of ${this.capacity} positions`);
     const words = this.word_embeddings.call(batch.inputIds); // [B, T, C]
-    const summed = words.add(this.#types(batch)).add(places.slice(0, 0, length)); // [B, T, C]
+    const summed = words.add(this.#types(batch)).add(this.positions(batch)); // [B, T, C]
     const rows = this.LayerNorm.call(summed.reshape([count * length, words.shape[2]!]));
     return this.dropout.call(rows, context);
+  }
+
+  /** The most tokens in a row. */
+  get capacity(): number {
+    return this.position_embeddings.weight.shape[0]!;
+  }
+
+  /** Embeddings of the positions, [T, C]; a position is the index of its token. */
+  protected positions({ inputIds }: Batch): Tensor {
+    return this.position_embeddings.weight.slice(0, 0, inputIds.shape[1]!);
   }
 
   /** [B, T, C], or the first row [1, C] where the batch has no types. */
@@ -85,7 +85,7 @@ export class BertSelfAttention {
   }
 
   /** Rows [N, C] to rows [N, C]. */
-  call(rows: Tensor, pass: BertPass): Tensor {
+  call(rows: Tensor, pass: EncoderPass): Tensor {
     const heads = (layer: Layer): Tensor =>
       splitHeads(layer.call(rows, pass.context), this.heads, pass); // [B, H, T, D]
     const mixed = attention(
@@ -132,7 +132,7 @@ export class BertAttention {
   }
 
   /** Rows [N, C] to rows [N, C]. */
-  call(rows: Tensor, pass: BertPass): Tensor {
+  call(rows: Tensor, pass: EncoderPass): Tensor {
     return this.output.call(this.self.call(rows, pass), rows, pass.context);
   }
 }
@@ -168,7 +168,7 @@ export class BertLayer {
   }
 
   /** Rows [N, C] to rows [N, C]. */
-  call(rows: Tensor, pass: BertPass): Tensor {
+  call(rows: Tensor, pass: EncoderPass): Tensor {
     const attended = this.attention.call(rows, pass);
     const widened = this.intermediate.call(attended, pass.context);
     return this.output.call(widened, attended, pass.context);
@@ -185,17 +185,8 @@ export class BertEncoder {
   }
 
   /** Rows [N, C] to rows [N, C]; captures R0 … RL. */
-  call(embedded: Tensor, pass: BertPass): Tensor {
-    const shape = [pass.batch, pass.length, embedded.shape[1]!];
-    const capture = (index: number, rows: Tensor): void =>
-      pass.context.capture?.(hiddenName(index), rows.reshape(shape));
-    capture(0, embedded);
-    let rows = embedded;
-    for (const [index, layer] of this.layer.entries()) {
-      rows = layer.call(rows, pass);
-      capture(index + 1, rows);
-    }
-    return rows;
+  call(embedded: Tensor, pass: EncoderPass): Tensor {
+    return throughBlocks(this.layer, embedded, pass);
   }
 }
 
@@ -224,9 +215,13 @@ export class BertModel implements Encoder {
   readonly pooler?: BertPooler;
 
   /** Weights start at zero: load or initialise them. */
-  constructor(config: BertConfig, pooler: boolean = true) {
+  constructor(
+    config: BertConfig,
+    pooler: boolean = true,
+    embeddings: BertEmbeddings = new BertEmbeddings(config),
+  ) {
     this.config = config;
-    this.embeddings = new BertEmbeddings(config);
+    this.embeddings = embeddings;
     this.encoder = new BertEncoder(config);
     if (pooler) this.pooler = new BertPooler(config);
   }
@@ -240,7 +235,7 @@ export class BertModel implements Encoder {
   get limits(): BatchLimits {
     return {
       vocabSize: this.config.vocab_size,
-      maxLength: this.config.max_position_embeddings,
+      maxLength: this.embeddings.capacity,
       tokenTypes: this.config.type_vocab_size,
       padTokenId: this.config.pad_token_id,
       labels: { kind: 'class', count: labelCount(this.config) },

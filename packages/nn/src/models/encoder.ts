@@ -1,7 +1,7 @@
 /** @file What encoders share: the heads that differ only in what stands below them, and their table of tasks. */
 import type { Tensor } from '@camada/tensor';
 import type { Batch, BatchLimits } from '../batch.ts';
-import type { Context } from '../context.ts';
+import { hiddenName, type Context } from '../context.ts';
 import { Dropout } from '../layers/dropout.ts';
 import { Linear, linear, type Layer } from '../layers/linear.ts';
 import { zeroParameter } from '../layers/parameter.ts';
@@ -21,6 +21,33 @@ export interface Encoder extends Model {
 /** The name of a parameter with the prefix of a model with a head, or without it. */
 export function movedName(name: string, prefix: string): string {
   return name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : `${prefix}.${name}`;
+}
+
+/** What all blocks of one pass share. */
+export interface EncoderPass {
+  readonly batch: number;
+  readonly length: number;
+  /** Additive mask, broadcast to [B, H, T, T]. */
+  readonly bias: Tensor;
+  readonly context: Context;
+}
+
+/** Runs rows [N, C] through the blocks; captures R0 … RL as [B, T, C]. */
+export function throughBlocks<P extends EncoderPass>(
+  blocks: readonly { call(rows: Tensor, pass: P): Tensor }[],
+  embedded: Tensor,
+  pass: P,
+): Tensor {
+  const shape = [pass.batch, pass.length, embedded.shape[1]!];
+  const capture = (index: number, rows: Tensor): void =>
+    pass.context.capture?.(hiddenName(index), rows.reshape(shape));
+  capture(0, embedded);
+  let rows = embedded;
+  for (const [index, block] of blocks.entries()) {
+    rows = block.call(rows, pass);
+    capture(index + 1, rows);
+  }
+  return rows;
 }
 
 /** A model that hands its batch to an encoder and scores what comes out. */

@@ -4,16 +4,25 @@ import { initializeParameters } from '../init.ts';
 import type { Architecture, HeadTask, ModelOptions, Task } from './architecture.ts';
 import { BERT } from './bert-heads.ts';
 import { ConfigReader } from './config.ts';
+import { DEBERTA } from './deberta-heads.ts';
+import { DISTILBERT } from './distilbert.ts';
 import { GEMMA, GEMMA2, GEMMA3 } from './gemma.ts';
 import { GPT2 } from './gpt2.ts';
 import { LLAMA } from './llama.ts';
 import { MISTRAL } from './mistral.ts';
 import type { HeadModel, Model } from './model.ts';
+import { MODERNBERT } from './modernbert-heads.ts';
+import { ROBERTA, XLM_ROBERTA } from './roberta.ts';
 import { PHI3 } from './phi3.ts';
 import { QWEN2, QWEN3 } from './qwen.ts';
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bert: BERT,
+  distilbert: DISTILBERT,
+  roberta: ROBERTA,
+  'xlm-roberta': XLM_ROBERTA,
+  'deberta-v2': DEBERTA,
+  modernbert: MODERNBERT,
   gpt2: GPT2,
   llama: LLAMA,
   mistral: MISTRAL,
