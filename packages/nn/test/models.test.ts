@@ -1,5 +1,5 @@
 /** @file What BERT and Llama do beyond a forward pass: chosen positions, the residual stream, generation (tools/oracle/models.py). */
-import { createContext, generate, hiddenStates, type LlamaForCausalLM } from '@camada/nn';
+import { createContext, generate, hiddenStates, type CausalLM } from '@camada/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { batchOf, goldenOf, loadFamily, type Family } from './families.ts';
 import { DEVICES, goldenJson, leaf, maxDifference, on } from './support.ts';
@@ -46,7 +46,7 @@ describe.each(DEVICES)('on %s', (device) => {
   });
 
   it.each(LLAMAS)('$folder continues a prompt as Transformers does', async (family) => {
-    const model = (await loadFamily(family)) as LlamaForCausalLM;
+    const model = (await loadFamily(family)) as CausalLM;
     const golden = goldenJson<{ prompt: number[]; generated: number[] }>(
       `${family.folder}/golden.json`,
     );

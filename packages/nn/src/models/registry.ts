@@ -11,10 +11,10 @@ import { GPT2 } from './gpt2.ts';
 import { LLAMA } from './llama.ts';
 import { MISTRAL } from './mistral.ts';
 import type { HeadModel, Model } from './model.ts';
-import { MODERNBERT } from './modernbert-heads.ts';
-import { ROBERTA, XLM_ROBERTA } from './roberta.ts';
 import { PHI3 } from './phi3.ts';
 import { QWEN2, QWEN3 } from './qwen.ts';
+import { MODERNBERT } from './modernbert-heads.ts';
+import { ROBERTA, XLM_ROBERTA } from './roberta.ts';
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bert: BERT,
