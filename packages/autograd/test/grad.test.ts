@@ -1,4 +1,4 @@
-import { tensor, zeros } from '@camada/tensor';
+import { tensor, where, zeros } from '@camada/tensor';
 import type { Tensor } from '@camada/tensor';
 import { describe, expect, it } from 'vitest';
 import { grad, gradcheck, stopGradient, valueAndGrad } from '../src/index.ts';
@@ -78,6 +78,59 @@ describe('grad', () => {
     expect(() => grad(x.sum(), [zeros([2], 'i32')])).toThrow(/tensor 0 of wrt is i32/);
     expect(() => grad(x.gt(0).cast('i32').sum(), [x])).toThrow(/the loss is i32/);
     expect(() => grad(x.gt(0).cast('f32').sum(), [x])).toThrow(/only through lt \(bool \[3, 4\]\)/);
+  });
+});
+
+describe('a tensor without a gradient', () => {
+  it('is an error when only integers connect it, even where others are connected', () => {
+    const y = sample([3, 4], 2);
+    const loss = x.argmax(1).cast('f32').mul(2).sum().add(y.sum());
+    expect(() => grad(loss, [y, x])).toThrow(
+      /tensor 1 of wrt, f32 \[3, 4\], reaches the result only through .*i32 \[3\].*customGradient/s,
+    );
+    expect(() => grad(loss, [y])).not.toThrow();
+  });
+
+  it('is zero behind stopGradient, also before an integer op, and beside a condition', async () => {
+    const loss = x
+      .detach()
+      .argmax(1)
+      .cast('f32')
+      .sum()
+      .add(where(x.gt(0), 2, 3).detach().sum());
+    const [g] = grad(loss, [x]);
+    expect((await g!.data()).every((v) => v === 0)).toBe(true);
+  });
+
+  it('is named with allowUnused: false, and whether it is not connected or cut off', () => {
+    const other = sample([2]);
+    const strict = { allowUnused: false };
+    expect(() => grad(x.sum(), [other], strict)).toThrow(/tensor 0 .*\[2\], is not connected/);
+    expect(() => grad(x.floor().sum(), [x], strict)).toThrow(
+      /tensor 0 .* has no gradient: .*floor/,
+    );
+    expect(() => grad(x.square().sum(), [x], strict)).not.toThrow();
+  });
+});
+
+describe('values that were read', () => {
+  it('keep their gradient as something on the way', async () => {
+    const w = sample([4]);
+    const h = w.exp();
+    const before = h.square().sum();
+    await h.data();
+    const loss = before.add(h.sum()); // h from before and after the read
+    const [gh, gw] = grad(loss, [h, w]);
+    const value = [...(await h.data())];
+    expect([...(await gh!.data())]).toEqual(value.map((v) => 2 * v + 1));
+    expect([...(await gw!.data())]).toEqual(value.map((v) => 2 * v * v)); // h after the read is data
+  });
+
+  it('have no history as a loss', async () => {
+    const loss = x.sum();
+    await loss.item();
+    expect(() => grad(loss, [x])).toThrow(/without a history.*first, then read/s);
+    expect(() => grad(tensor([1]), [x])).toThrow(/without a history/);
   });
 });
 
