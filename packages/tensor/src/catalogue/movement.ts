@@ -1,55 +1,13 @@
 /** @file Records of the views: each says which element of the input stands at an index of the result. */
-import type { MovementMethods } from '../methods/movement.ts';
-import type { ReductionMethods } from '../methods/reduction.ts';
-import { sizeOf, type Shape } from '../shape.ts';
+import { sizeOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import type { Draw } from './draw.ts';
-import { at, fromIndex, type ElementType, type HostArray } from './host.ts';
-import { ANY, type OpCase, type OpRecord, type Records } from './record.ts';
-
-/** One drawn view of an input. */
-interface View {
-  readonly call: string;
-  readonly run: (x: Tensor) => Tensor;
-  readonly shape: Shape;
-  /** Element of the result at an index. */
-  readonly element: (x: HostArray, index: readonly number[]) => number;
-}
-
-/** The record of a view; `least` axes at the least. */
-function view(least: number, draws: (draw: Draw, shape: number[]) => View): OpRecord {
-  const sample = (draw: Draw, dtype: ElementType): OpCase => {
-    const input = draw.array(draw.shape(least, 4), dtype);
-    const { call, run, shape, element } = draws(draw, [...input.shape]);
-    return {
-      inputs: [input],
-      call: `x.${call}`,
-      run: ([x]) => run(x!),
-      reference: ([x]) => fromIndex(shape, dtype, (index) => element(x!, index)),
-    };
-  };
-  return { dtypes: ANY, gradient: 'smooth', tolerance: 0, sample };
-}
-
-/** The record of a view that only gives the same elements another shape. */
-function reshaping(
-  least: number,
-  draws: (draw: Draw, shape: number[]) => Omit<View, 'element'>,
-): OpRecord {
-  const position = (shape: Shape, index: readonly number[]): number =>
-    index.reduce((p, i, axis) => p * shape[axis]! + i, 0);
-  return view(least, (draw, from) => {
-    const drawn = draws(draw, from);
-    return { ...drawn, element: (x, index) => x.data[position(drawn.shape, index)]! };
-  });
-}
-
-const list = (numbers: readonly number[]): string => `[${numbers.join(', ')}]`;
-
-const positive = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+import { at } from './host.ts';
+import { REARRANGEMENTS } from './rearrange.ts';
+import { list, positive, reshaping, view, type ViewRecords } from './view.ts';
 
 /** Records of the views. */
-export const MOVEMENT_OPS: Records<MovementMethods<Tensor>, ReductionMethods<Tensor>> = {
+export const MOVEMENT_OPS: ViewRecords = {
+  ...REARRANGEMENTS,
   reshape: reshaping(0, (draw, from) => {
     const size = sizeOf(from);
     const divisors = [1, 2, 3, 4, 5, 7].filter((n) => size % n === 0);
