@@ -162,8 +162,8 @@ describe('memory', () => {
 describe('errors', () => {
   test('a buffer beyond the limits is refused with sizes and advice', async () => {
     const backend = await open({ limits: 'default' });
-    expect(() => backend.allocate(2 ** 26, 'f32')).toThrow(DeviceError);
-    expect(() => backend.allocate(2 ** 26, 'f32')).toThrow(/256 MiB.*128 MiB.*smaller batch/);
+    expect(() => backend.allocate(2 ** 27, 'f32')).toThrow(DeviceError);
+    expect(() => backend.allocate(2 ** 27, 'f32')).toThrow(/512 MiB.*256 MiB.*smaller batch/);
   });
 
   test('use after free', async () => {

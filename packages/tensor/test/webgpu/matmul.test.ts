@@ -162,7 +162,15 @@ describe.each(['cpu', 'gpu'] as const)('variants for %s', (kind) => {
 });
 
 /** What the kernel writer is told of a software adapter. */
-const CPU = { cpu: true, maxWorkgroups: 65535, maxInvocations: 256, workgroupBytes: 32768 };
+const CPU = {
+  cpu: true,
+  maxWorkgroups: 65535,
+  maxInvocations: 256,
+  workgroupBytes: 32768,
+  storageBuffers: 8,
+  bindingBytes: 2 ** 27,
+  bindingStep: 256,
+};
 
 describe('code that compilers of software adapters can bear', () => {
   test('the epilogue of an 8 x 8 tile is called once', () => {

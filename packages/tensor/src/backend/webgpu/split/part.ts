@@ -71,3 +71,27 @@ export function rebased(kernel: Kernel, starts: readonly number[]): Kernel {
   const operand = (o: Operand): Operand => ({ ...o, offset: o.offset - starts[o.from]! });
   return { ...kernel, values, stores, a: operand(kernel.a), b: operand(kernel.b) };
 }
+
+/**
+ * The same kernel where each load from a buffer binds it anew, so that each may have a window of its own; undefined
+ * when the buffer is written, which must be bound once.
+ */
+export function bindingEach(kernel: Kernel, buffer: number): Kernel | undefined {
+  const bound = kernel.buffers[buffer]!;
+  if (bound.access !== 'read') return undefined;
+  const buffers = [...kernel.buffers];
+  let used = false;
+  const own = (): number => {
+    if (used) return buffers.push(bound) - 1;
+    used = true;
+    return buffer;
+  };
+  const values = kernel.values.map((value) =>
+    (value.kind === 'load' || value.kind === 'gather') && value.from === buffer
+      ? { ...value, from: own() }
+      : value,
+  );
+  if (kernel.kind !== 'matmul') return { ...kernel, buffers, values };
+  const operand = (o: Operand): Operand => (o.from === buffer ? { ...o, from: own() } : o);
+  return { ...kernel, buffers, values, a: operand(kernel.a), b: operand(kernel.b) };
+}

@@ -26,6 +26,8 @@ export interface Reach {
   readonly last: number;
 }
 
+const NOTHING: Reach = { first: Infinity, last: -Infinity };
+
 /** What a device lets one binding be. */
 export interface BindingLimits {
   /** Most bytes of a binding. */
@@ -76,24 +78,29 @@ function axesOf({ at, extra }: Access, loop: readonly number[]): (readonly [numb
   return extra ? [...axes, [extra.size, extra.stride] as const] : axes;
 }
 
-/** The elements of `kernel.buffers[buffer]` that the kernel touches, of the `size` that there are. */
-export function reachOf(kernel: Kernel, buffer: number, size: number): Reach {
-  let [first, last] = [Infinity, -Infinity];
-  for (const access of accessesOf(kernel).filter((a) => a.buffer === buffer)) {
-    const axes = axesOf(access, kernel.loop);
-    if (axes.some(([n]) => n === 0)) continue;
-    const ends = axes.map(([n, stride]) => (n - 1) * stride);
-    first = Math.min(
-      first,
-      ends.reduce((sum, end) => sum + Math.min(end, 0), access.at.offset),
-    );
-    last = Math.max(
-      last,
-      ends.reduce((sum, end) => sum + Math.max(end, 0), access.at.offset),
-    );
-  }
+/** Elements that one access touches, of the `size` that there are. */
+function reachOfAccess(access: Access, loop: readonly number[], size: number): Reach {
+  const axes = axesOf(access, loop);
+  if (axes.some(([n]) => n === 0)) return NOTHING;
+  const ends = axes.map(([n, stride]) => (n - 1) * stride);
+  const first = ends.reduce((sum, end) => sum + Math.min(end, 0), access.at.offset);
+  const last = ends.reduce((sum, end) => sum + Math.max(end, 0), access.at.offset);
   // Where a guard is shut an address may lie outside; nothing is read there.
-  return { first: Math.max(first, 0), last: Math.min(last, size - 1) };
+  return last < 0 || first >= size
+    ? NOTHING
+    : { first: Math.max(first, 0), last: Math.min(last, size - 1) };
+}
+
+/** How far each access to `kernel.buffers[buffer]` reaches; `size` is the number of elements that there are. */
+export function reachesOf(kernel: Kernel, buffer: number, size: number): Reach[] {
+  const accesses = accessesOf(kernel).filter((access) => access.buffer === buffer);
+  return accesses.map((access) => reachOfAccess(access, kernel.loop, size));
+}
+
+/** All that some accesses reach. */
+export function union(reaches: readonly Reach[]): Reach {
+  const first = Math.min(...reaches.map((reach) => reach.first));
+  return { first, last: Math.max(...reaches.map((reach) => reach.last)) };
 }
 
 /** The binding that holds what is reached of a buffer of `dtype`. */

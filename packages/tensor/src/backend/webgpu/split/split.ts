@@ -6,10 +6,10 @@
 import { bytesPerElement } from '../../../dtype.ts';
 import type { Kernel, KernelBuffer, RowKernel } from '../../../schedule/kernel.ts';
 import { refusal, type Piece, type Splitting } from './piece.ts';
-import { partOfLoop, partOfSum, partOfTable, rebased } from './part.ts';
-import { furthest, reachOf, windowOf, type Window } from './reach.ts';
+import { bindingEach, partOfLoop, partOfSum, partOfTable, rebased } from './part.ts';
+import { furthest, reachesOf, union, windowOf, type Reach, type Window } from './reach.ts';
 import { scatterPieces } from './scatter.ts';
-import { copiesOf, kernelOf, passesOf, productOf, type Scratch, type Task } from './stages.ts';
+import { copiesOf, kernelOf, passesOf, productOf, type Task } from './stages.ts';
 
 /** Dispatches above which a plan is refused: it would run, but not in a user's lifetime. */
 const MOST_PIECES = 4096;
@@ -36,7 +36,7 @@ export function splitKernel(kernel: Kernel, splitting: Splitting): Piece[] {
 /** The window of each buffer that a kernel binds. */
 function windowsOf(kernel: Kernel, { bytesOf, limits }: Splitting): Window[] {
   return kernel.buffers.map(({ id, dtype }, i) =>
-    windowOf(reachOf(kernel, i, Math.floor(bytesOf(id) / bytesPerElement(dtype))), dtype, limits),
+    windowOf(union(reachesOf(kernel, i, bytesOf(id) / bytesPerElement(dtype))), dtype, limits),
   );
 }
 
@@ -64,11 +64,21 @@ function partsOf(task: Task, splitting: Splitting): Task[] | undefined {
     ({ bytes }) => bytes > splitting.limits.bytes,
   );
   if (wide < 0) return undefined;
+  const apart = farApart(kernel, wide, splitting) && bindingEach(kernel, wide);
+  if (apart && apart.buffers.length <= splitting.maxBuffers) return [{ ...task, kernel: apart }];
   const direction = furthest(kernel, wide);
   if (!direction) throw refusal(kernel, splitting, 'its addresses do not move');
   if (direction.kind === 'loop') return alongLoop(task, direction.axis, splitting);
   if (direction.kind === 'inner') return alongSum(task, splitting);
   return alongTable(task, wide, splitting);
+}
+
+/** True when the accesses to a buffer reach little each and lie far from each other. */
+function farApart(kernel: Kernel, buffer: number, { bytesOf }: Splitting): boolean {
+  const { id, dtype } = kernel.buffers[buffer]!;
+  const reaches = reachesOf(kernel, buffer, bytesOf(id) / bytesPerElement(dtype));
+  const length = ({ first, last }: Reach): number => Math.max(0, last - first + 1);
+  return length(union(reaches)) > 2 * Math.max(...reaches.map(length));
 }
 
 function halves(size: number): number {

@@ -42,6 +42,7 @@ const COMBINE: Record<ReduceName, ElementwiseName> = {
   max: 'maximum',
   min: 'minimum',
   prod: 'mul',
+  peak: 'maximum',
 };
 
 function plain(kernel: Kernel): Task {

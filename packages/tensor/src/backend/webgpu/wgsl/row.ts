@@ -104,7 +104,26 @@ function walksColumns(kernel: RowKernel): boolean {
 
 function chooseSplit(kernel: RowKernel, rows: number, facts: AdapterFacts): Split {
   const length = sizeOf(kernel.loop.slice(kernel.loop.length - kernel.rowAxes));
-  return facts.cpu ? cpuSplit(rows, length) : gpuSplit(rows, length, walksColumns(kernel));
+  const split = facts.cpu ? cpuSplit(rows, length) : gpuSplit(rows, length, walksColumns(kernel));
+  return fitted(split, sharedSlots(kernel), facts);
+}
+
+/** Most parts that one invocation hands to the others of its row. */
+function sharedSlots(kernel: RowKernel): number {
+  return new Set(
+    kernel.stages.flatMap(({ accumulators }) =>
+      accumulators.map(({ dtype }, slot) => sharedName(dtype, slot)),
+    ),
+  ).size;
+}
+
+/** A split that the device's workgroups and their memory hold: fewer invocations a row, then fewer rows. */
+function fitted(split: Split, slots: number, facts: AdapterFacts): Split {
+  const size = split.rows * split.threads;
+  const bytes = split.threads > 1 ? size * slots * 4 : 0;
+  if (size <= facts.maxInvocations && bytes <= facts.workgroupBytes) return split;
+  if (split.threads > 1) return fitted({ ...split, threads: split.threads / 2 }, slots, facts);
+  return fitted({ ...split, rows: Math.ceil(split.rows / 2) }, slots, facts);
 }
 
 function cpuSplit(rows: number, length: number): Split {
