@@ -19,7 +19,14 @@ export {
   readText,
   type JsonRecord,
 } from './bytes/text.ts';
-export { jsonBytes, writeFile, writeFiles, writeJson, type FileContent } from './bytes/write.ts';
+export {
+  jsonBytes,
+  writeFile,
+  writeFiles,
+  writeJson,
+  type Chunks,
+  type FileContent,
+} from './bytes/write.ts';
 export { openSafetensors, type TensorEntry, type TensorReader } from './safetensors/read.ts';
 export type { TensorData } from './safetensors/types.ts';
 export {
@@ -37,6 +44,8 @@ export { BLOCK_FORMATS, type BlockFormat, type GgufType } from './gguf/blocks.ts
 export { unpackTensor, type PackedTensor } from './gguf/packed.ts';
 export { openGguf } from './gguf/model.ts';
 export { readGgufHeader, type GgufEntry, type GgufHeader } from './gguf/header.ts';
+export { modelToGguf, type GgufModel, type ModelWeight } from './gguf/export.ts';
+export type { WrittenType } from './gguf/write.ts';
 export type { MetadataValue, NumberList } from './gguf/metadata.ts';
 export { loadTokenizer } from './tokenizer/load.ts';
 export type { SpecialIds } from './tokenizer/special.ts';

@@ -4,10 +4,13 @@
  */
 import { fileError, nodeFs } from './node.ts';
 
+/** Bytes in order; a generator makes them as they are written. */
+export type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /** One file to write: its path and its bytes in order. */
 export interface FileContent {
   readonly path: string;
-  readonly chunks: readonly Uint8Array[];
+  readonly chunks: Chunks;
 }
 
 /**
@@ -32,7 +35,7 @@ export async function writeFiles(files: readonly FileContent[]): Promise<void> {
 }
 
 /** Writes one file whole or not at all. Throws `InputError` naming the file. */
-export async function writeFile(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+export async function writeFile(path: string, chunks: Chunks): Promise<void> {
   await writeFiles([{ path, chunks }]);
 }
 
@@ -59,7 +62,7 @@ async function writeChunks(temporary: string, file: FileContent): Promise<void> 
     await fs.mkdir(parent(file.path), { recursive: true });
     const handle = await fs.open(temporary, 'wx');
     try {
-      for (const chunk of file.chunks) await handle.writeFile(chunk);
+      for await (const chunk of file.chunks) await handle.writeFile(chunk);
       await handle.sync();
     } finally {
       await handle.close();

@@ -84,6 +84,9 @@ const NUMBERS = {
   sliding_window: 'attention.sliding_window',
 };
 
+/** The width of a head is always width / heads here, and has no key. */
+const { head_dim: _, ...PHI_NUMBERS } = NUMBERS;
+
 const BASE: Pick<GgufArchitecture, 'outer' | 'layers' | 'layer' | 'changes' | 'numbers'> = {
   outer: OUTER,
   layers: 'model.layers',
@@ -158,6 +161,7 @@ export const GGUF_ARCHITECTURES: Readonly<Record<string, GgufArchitecture>> = {
     ...BASE,
     modelType: 'phi3',
     className: 'Phi3ForCausalLM',
+    numbers: PHI_NUMBERS,
     layer: {
       attn_norm: 'input_layernorm',
       attn_qkv: 'self_attn.qkv_proj',

@@ -3,7 +3,7 @@
  * are those of the models' own `tokenizer.json`, as llama.cpp lists them (`src/llama-vocab.cpp`).
  */
 import { InputError } from '@camada/tensor';
-import type { JsonRecord } from '../bytes/text.ts';
+import { isRecord, type JsonRecord } from '../bytes/text.ts';
 import type { MetadataValue } from './metadata.ts';
 
 /** How text is prepared and cut. */
@@ -97,4 +97,27 @@ export function preTokenizer(
 /** Whether this way belongs to Llama 3, which opens every text and prefers whole words (as llama.cpp does). */
 export function startsText(name: MetadataValue | undefined): boolean {
   return typeof name === 'string' && PRE_TOKENIZERS.get(name) === LLAMA3;
+}
+
+/**
+ * The name of the way that a `tokenizer.json` cuts text. Throws `InputError` where files have no name for it.
+ */
+export function preTokenizerName(tokenizer: JsonRecord): string {
+  const given = fingerprint(tokenizer['pre_tokenizer']);
+  for (const [name, { pre }] of PRE_TOKENIZERS) if (fingerprint(pre) === given) return name;
+  throw new InputError(
+    'tokenizer.json cuts text in a way that GGUF has no name for; save the model as safetensors instead.',
+  );
+}
+
+/** What decides how text is cut: the expressions and the flags, in order, without fields that change nothing. */
+function fingerprint(pre: unknown): string {
+  if (!isRecord(pre)) return '';
+  const inner = pre['pretokenizers'];
+  if (Array.isArray(inner)) return inner.map(fingerprint).join(' ');
+  const kind = String(pre['type']);
+  if (kind === 'Split') return `Split ${JSON.stringify(pre['pattern'])}`;
+  if (kind === 'ByteLevel')
+    return `ByteLevel ${pre['use_regex'] !== false} ${pre['add_prefix_space'] !== false}`;
+  return `${kind} ${pre['individual_digits'] === true}`;
 }
