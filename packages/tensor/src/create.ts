@@ -117,7 +117,7 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
 
 /** Sums of `updates` [n, C] by i32 `indices` [n] → [rows, C]. */
 export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tensor {
-  return Tensor.of(build.scatterAdd(indices.node, updates.node, rows));
+  return Tensor.of(build.scatter(indices.node, updates.node, rows, 'sum'));
 }
 
 /**

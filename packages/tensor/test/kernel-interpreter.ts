@@ -203,7 +203,7 @@ function runMatmul(run: Run, kernel: Extract<Kernel, { kind: 'matmul' }>): void 
 }
 
 function runScatter(
-  { rows, width, count }: Extract<Kernel, { kind: 'scatter' }>,
+  { rows, width, count, keep }: Extract<Kernel, { kind: 'scatter' }>,
   memory: readonly Cells[],
 ): void {
   const [index, updates, out] = memory as readonly [Cells, Cells, Cells];
@@ -211,7 +211,10 @@ function runScatter(
   for (let n = 0; n < count; n++) {
     const row = index[n]!;
     if (row < 0 || row >= rows) continue;
-    for (let c = 0; c < width; c++) out[row * width + c]! += updates[n * width + c]!;
+    for (let c = 0; c < width; c++) {
+      const before = keep === 'sum' ? out[row * width + c]! : 0;
+      out[row * width + c] = before + updates[n * width + c]!;
+    }
   }
 }
 

@@ -14,9 +14,15 @@ export const gather: Rule<'gather'> = smooth(({ node, dy, x }) => {
   return scatterAdd(x[1]!.reshape([count]), updates, rows).reshape(node.inputs[0]!.shape);
 });
 
-/** Of y[v] = Σ updates[n] where index[n] = v: dUpdates[n] = dy[index[n]], 0 where the index was ignored. */
-export const scatter: Rule<'scatterAdd'> = smooth(({ node, dy, x }) => {
-  const index = x[0]!;
-  const valid = index.ge(0).and(index.lt(node.attrs.rows)).unsqueeze(1).expand(x[1]!.shape); // [n, C]
-  return where(valid, dy.gather(index), zeros(x[1]!.shape, dy.dtype));
-});
+/**
+ * Of y[v] = Σ updates[n] where index[n] = v: dUpdates[n] = dy[index[n]], 0 where the index was ignored. Where the last
+ * update counts there is no gradient: `scatter` and others look the updates up instead.
+ */
+export const scatter: Rule<'scatter'> = {
+  carries: (node) => node.attrs.keep === 'sum',
+  gradient: ({ node, dy, x }) => {
+    const index = x[0]!;
+    const valid = index.ge(0).and(index.lt(node.attrs.rows)).unsqueeze(1).expand(x[1]!.shape); // [n, C]
+    return where(valid, dy.gather(index), zeros(x[1]!.shape, dy.dtype));
+  },
+};

@@ -24,7 +24,7 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
   shear,
   matmul,
   gather,
-  scatterAdd: scatter,
+  scatter,
   detach: none(),
   barrier: smooth(({ dy }) => dy),
   customGradient: custom,

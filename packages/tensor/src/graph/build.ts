@@ -15,7 +15,14 @@ import {
   sizeOf,
   type Shape,
 } from '../shape.ts';
-import { makeNode, nodeSize, type CustomBackward, type Node, type Range } from './node.ts';
+import {
+  makeNode,
+  nodeSize,
+  type CustomBackward,
+  type Keep,
+  type Node,
+  type Range,
+} from './node.ts';
 
 /** The same literal everywhere, written into the program's text. */
 export function constant(value: number, shape: Shape, dtype: DType): Node {
@@ -274,19 +281,25 @@ export function gather(table: Node, indices: Node): Node {
   return makeNode('gather', [table, cast(indices, 'i32')], {}, shape, computeType(table.dtype));
 }
 
-/** Sums rows of `updates` [n, C] by i32 `indices` [n] → [rows, C]; indices outside are ignored. */
-export function scatterAdd(indices: Node, updates: Node, rows: number): Node {
+/**
+ * Rows of `updates` [n, C] brought to i32 `indices` [n] → [rows, C], 0 where none goes: their sum or the last.
+ * Indices outside are ignored. Sums of 16-bit floats are f32, of bools i32.
+ */
+export function scatter(indices: Node, updates: Node, rows: number, keep: Keep): Node {
   if (
     indices.shape.length !== 1 ||
     updates.shape.length !== 2 ||
     indices.shape[0] !== updates.shape[0]
   )
     throw new ShapeError(
-      `scatterAdd: wants indices [n] and updates [n, C], got ${showShape(indices.shape)} and ${showShape(updates.shape)}`,
+      `scatter: wants indices [n] and updates [n, C], got ${showShape(indices.shape)} and ${showShape(updates.shape)}`,
     );
-  if (indices.shape[0] === 0) return constant(0, [rows, updates.shape[1]!], 'f32');
-  const inputs = [cast(indices, 'i32'), cast(updates, 'f32')];
-  return makeNode('scatterAdd', inputs, { rows }, [rows, updates.shape[1]!], 'f32');
+  const computed = computeType(updates.dtype);
+  const dtype = computed === 'bool' ? 'i32' : computed;
+  const shape = [rows, updates.shape[1]!];
+  if (indices.shape[0] === 0) return constant(0, shape, dtype);
+  const inputs = [cast(indices, 'i32'), cast(updates, dtype)];
+  return makeNode('scatter', inputs, { rows, keep }, shape, dtype);
 }
 
 /** The same value with no gradient through it. */

@@ -25,6 +25,9 @@ export type CustomBackward = (
   wanted: readonly boolean[],
 ) => readonly Node[];
 
+/** What a scatter makes of several updates of one row. */
+export type Keep = 'sum' | 'last';
+
 /** Attributes of each op, apart from its inputs. */
 export interface AttrsOf {
   /** A leaf with memory of its own: uploaded host data or an earlier result. */
@@ -64,8 +67,11 @@ export interface AttrsOf {
   matmul: Record<never, never>;
   /** Inputs table [V, ...rest] and i32 indices [...n]: rows of the table, [...n, ...rest]. */
   gather: Record<never, never>;
-  /** Inputs i32 indices [n], updates [n, C]: sums of the updates by index, [rows, C]. */
-  scatterAdd: { readonly rows: number };
+  /**
+   * Inputs i32 indices [n], updates [n, C]: by index the sum of the updates or the last of them, [rows, C]; 0
+   * where there is none. Indices outside are ignored.
+   */
+  scatter: { readonly rows: number; readonly keep: Keep };
   /** The input, with no gradient through it. */
   detach: Record<never, never>;
   /**

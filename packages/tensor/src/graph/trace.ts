@@ -132,6 +132,8 @@ function attrsKey(node: Node): string {
       return node.attrs.ranges.map((r) => `${r.start}:${r.step}`).join();
     case 'pad':
       return `${node.attrs.before.join()}:${node.attrs.interior.join()}:${node.attrs.value}`;
+    case 'scatter':
+      return node.attrs.keep;
     case 'shear':
       return `${node.attrs.axis},${node.attrs.along},${node.attrs.by}`;
     case 'buffer':
@@ -142,7 +144,6 @@ function attrsKey(node: Node): string {
     case 'expand':
     case 'matmul':
     case 'gather':
-    case 'scatterAdd':
     case 'detach':
     case 'barrier':
     case 'customGradient':

@@ -1,6 +1,6 @@
 /** @file From a finished draft to a Kernel: axes become loop positions, neighbouring axes merge, nodes become buffers. */
 import type { DType } from '../dtype.ts';
-import type { Node } from '../graph/node.ts';
+import type { Node, NodeOf } from '../graph/node.ts';
 import { leaves, toAffine, type Axis, type Expr } from './affine.ts';
 import { memoryOf, type Draft, type DraftValue } from './draft.ts';
 import type { Affine, Kernel, KernelBuffer, Operand, Store, Value } from './kernel.ts';
@@ -277,7 +277,12 @@ function rebuild(kernel: MatmulKernelType, change: Change): MatmulKernelType {
 }
 
 /** Emits a scatter kernel over whole buffers. */
-export function emitScatter(label: string, node: Node, index: Node, updates: Node): Emitted {
+export function emitScatter(
+  label: string,
+  node: NodeOf<'scatter'>,
+  index: Node,
+  updates: Node,
+): Emitted {
   const table = new BufferTable();
   table.at(index, 'read');
   table.at(updates, 'read');
@@ -290,6 +295,7 @@ export function emitScatter(label: string, node: Node, index: Node, updates: Nod
     values: [],
     stores: [],
     loop: [rows, width],
+    keep: node.attrs.keep,
     rows,
     width,
     count: index.shape[0]!,

@@ -5,7 +5,7 @@
  */
 import { CamadaError, invariant } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { nodeSize, type Node } from '../graph/node.ts';
+import { nodeSize, type Node, type NodeOf } from '../graph/node.ts';
 import type { ScheduleLimits } from './plan.ts';
 import { emitLoops, emitMatmul, emitScatter, type Emitted } from './emit.ts';
 import type { Expr } from './affine.ts';
@@ -159,7 +159,7 @@ export class Grouping {
     node.op === 'buffer' || this.memory.has(node);
 
   private emit(host: Node, members: ReadonlySet<Node>): Emitted {
-    if (host.op === 'scatterAdd') return this.emitScatter(host);
+    if (host.op === 'scatter') return this.emitScatter(host);
     const product = [host, ...members].find((node) => node.op === 'matmul');
     const context = {
       hasMemory: (node: Node) => node !== host && this.hasMemory(node),
@@ -186,7 +186,7 @@ export class Grouping {
     return emitted;
   }
 
-  private emitScatter(host: Node): Emitted {
+  private emitScatter(host: NodeOf<'scatter'>): Emitted {
     const [index, updates] = host.inputs as readonly [Node, Node];
     for (const input of [index, updates]) if (!this.hasMemory(input)) throw new NeedsMemory(input);
     return emitScatter(labelOf(host, new Set()), host, index, updates);
@@ -266,8 +266,8 @@ export class Grouping {
 
   /** A quick look at sizes; lowering decides. */
   private mayJoin(node: Node, host: Node): boolean {
-    if (host === node || host.op === 'matmul' || host.op === 'scatterAdd') return false;
-    if (node.op === 'scatterAdd') return false;
+    if (host === node || host.op === 'matmul' || host.op === 'scatter') return false;
+    if (node.op === 'scatter') return false;
     const { kernel } = this.groups.get(host)!.emitted;
     const sameSize = nodeSize(node) === nodeSize(host);
     if (kernel.kind === 'matmul') return sameSize;

@@ -8,6 +8,7 @@
 import type { ScalarType } from '../dtype.ts';
 import type { ReduceName } from '../ops/reduction.ts';
 import type { DType } from '../dtype.ts';
+import type { Keep } from '../graph/node.ts';
 import type { ElementwiseName } from '../ops/elementwise.ts';
 
 /** `offset + Σ strides[i] · index[i]` over the kernel's loop axes, in elements. */
@@ -172,6 +173,7 @@ export interface MatmulKernel extends KernelBase {
  */
 export interface ScatterKernel extends KernelBase {
   readonly kind: 'scatter';
+  readonly keep: Keep;
   readonly rows: number;
   readonly width: number;
   readonly count: number;

@@ -177,7 +177,7 @@ export class Lowering {
         return this.reduce(node, index);
       case 'matmul':
         return this.matmul(node, index);
-      case 'scatterAdd':
+      case 'scatter':
         throw new NeedsMemory(node);
     }
   }

@@ -59,7 +59,7 @@ function costOf(node: Node, known: ReadonlyMap<Node, Cost>): Cost {
     case 'random':
       return { ...FREE, ops: RANDOM_OPS };
     case 'matmul':
-    case 'scatterAdd':
+    case 'scatter':
       return { ...LOAD, heavy: true };
     case 'expand':
       return { ...sum(inputs, 0), loads: 0 };
@@ -152,7 +152,7 @@ function standsAlone(node: Node, cost: Cost): boolean {
 }
 
 function wantsMemory(node: Node, cost: Cost, users: number, roots: number): boolean {
-  if (node.op === 'matmul' || node.op === 'scatterAdd') return true;
+  if (node.op === 'matmul' || node.op === 'scatter') return true;
   if (node.op !== 'elementwise' && node.op !== 'gather') return false;
   if (roots > 1) return isDear(cost);
   return users > 1 && cost.heavy;

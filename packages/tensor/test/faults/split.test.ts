@@ -241,6 +241,7 @@ test('sums by index over many rows and many updates', () => {
     (tableRows, count, width, limit) => {
       const kernel: Kernel = {
         kind: 'scatter',
+        keep: 'sum',
         label: 'scatter',
         loop: [tableRows, width],
         buffers: buffersOf('i32 f32 w:f32'),

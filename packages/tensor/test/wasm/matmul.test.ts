@@ -211,6 +211,7 @@ describe.each([{ relaxed: true }, { relaxed: false }])('matmul, %o', ({ relaxed 
     const buffers = [index, patterns('f32', count * width), host('f32', rows * width, () => 3)];
     const kernel = {
       kind: 'scatter' as const,
+      keep: 'sum' as const,
       label: 'scatter',
       loop: [rows, width],
       rows,

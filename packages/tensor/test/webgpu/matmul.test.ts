@@ -146,6 +146,7 @@ describe.each(['cpu', 'gpu'] as const)('variants for %s', (kind) => {
     const index = [3, 0, 3, -1, 7, 3, 6];
     const kernel: ScatterKernel = {
       kind: 'scatter',
+      keep: 'sum',
       label: 'scatter',
       buffers: buffersOf('i32 f32 w:f32'),
       values: [],

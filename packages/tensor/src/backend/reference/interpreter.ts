@@ -43,7 +43,7 @@ const MEANING: { readonly [K in OpName]: Meaning<K> } = {
   shear,
   matmul,
   gather,
-  scatterAdd,
+  scatter,
   detach: (_node, [x]) => x!,
   barrier: (_node, [x]) => x!,
   customGradient: (_node, [x]) => x!,
@@ -83,19 +83,6 @@ const CONVERT: Record<DType, (fromFloat: boolean) => (x: number) => number> = {
   u32: (fromFloat) => (fromFloat ? saturate(0, 2 ** 32 - 1) : (x) => wrapU32(x)),
   bool: () => (x) => (x === 0 ? 0 : 1),
 };
-
-function saturate(low: number, high: number): (x: number) => number {
-  return (x) => (Number.isNaN(x) ? 0 : Math.min(high, Math.max(low, Math.trunc(x))));
-}
-
-/** Products of two 32-bit integers may exceed 2⁵³: BigInt keeps them exact. */
-function wrapI32(x: number): number {
-  return Number.isSafeInteger(x) ? x | 0 : Number(BigInt.asIntN(32, BigInt(Math.trunc(x))));
-}
-
-function wrapU32(x: number): number {
-  return wrapI32(x) >>> 0;
-}
 
 /** Calls `visit(outIndex, inIndex)` over a shape where the input is addressed by strides. */
 function walk(
@@ -206,13 +193,15 @@ function gather(node: NodeOf<'gather'>, [table, indices]: readonly Values[]): Va
   return out;
 }
 
-function scatterAdd(node: NodeOf<'scatterAdd'>, [indices, updates]: readonly Values[]): Values {
+function scatter(node: NodeOf<'scatter'>, [indices, updates]: readonly Values[]): Values {
   const [rows, width] = node.shape as [number, number];
   const out = new Float64Array(rows * width);
   indices!.forEach((row, i) => {
     if (row < 0 || row >= rows) return;
-    for (let c = 0; c < width; c++) out[row * width + c]! += updates![i * width + c]!;
+    for (let c = 0; c < width; c++) {
+      const before = node.attrs.keep === 'sum' ? out[row * width + c]! : 0;
+      out[row * width + c] = finish(before + updates![i * width + c]!);
+    }
   });
-  invariant(out.length === sizeOf(node.shape), 'scatterAdd shape');
   return out;
 }

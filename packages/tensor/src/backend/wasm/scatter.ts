@@ -1,18 +1,27 @@
 /**
- * @file Scatter-add: each unit owns some columns of the output, so that units never write the same
- * element and each sum runs in the order of the updates.
+ * @file Scatter: each unit owns some columns of the output, so that units never write the same
+ * element and updates are taken in their order.
  */
 import type { ScatterKernel } from '../../schedule/kernel.ts';
-import { i32, laneMemory, load, op, plus, store, type Local } from './assembler.ts';
+import { i32, laneMemory, load, op, plus, store, type Expr, type Local } from './assembler.ts';
 import { kernelFunction, type Frame, type KernelCode } from './kernel-function.ts';
 import { repeat } from './packing.ts';
 
 /** Columns of one unit. */
 const COLUMNS = 64;
 
-/** Adds `columns` (four or one at a time) of one update to its row. */
-function addRow(frame: Frame, from: Local, to: Local, columns: Local): void {
+/** Adds `columns` (four or one at a time) of one update to its row, or writes them over it. */
+function takeRow(
+  kernel: ScatterKernel,
+  frame: Frame,
+  from: Local,
+  to: Local,
+  columns: Local,
+): void {
   const { code } = frame.e;
+  const add = kernel.buffers[1]!.dtype === 'f32' ? 'f32x4.add' : 'i32x4.add';
+  const taken = (before: Expr, update: Expr): Expr =>
+    kernel.keep === 'sum' ? op(add, before, update) : update;
   const left = code.let('i32', columns);
   const step = (count: number, body: () => void): void =>
     code.while(op('i32.ge_s', left, i32(count)), () => {
@@ -22,11 +31,11 @@ function addRow(frame: Frame, from: Local, to: Local, columns: Local): void {
       code.set(left, plus(left, -count));
     });
   step(4, () => {
-    const sum = op('f32x4.add', load('v128.load', to), load('v128.load', from));
+    const sum = taken(load('v128.load', to), load('v128.load', from));
     code.do(store('v128.store', to, sum));
   });
   step(1, () => {
-    const sum = op('f32x4.add', load('v128.load32_splat', to), load('v128.load32_splat', from));
+    const sum = taken(load('v128.load32_splat', to), load('v128.load32_splat', from));
     code.do(laneMemory('v128.store32_lane', 0, to, sum));
   });
 }
@@ -62,7 +71,7 @@ function writeUnit(kernel: ScatterKernel, frame: Frame, unit: Local): void {
     code.if(op('i32.lt_u', target, i32(kernel.rows)), () => {
       const source = code.let('i32', from);
       const to = code.let('i32', op('i32.add', corner, op('i32.mul', target, i32(rowBytes))));
-      addRow(frame, source, to, columns);
+      takeRow(kernel, frame, source, to, columns);
     });
     code.set(from, plus(from, rowBytes));
     code.set(at, plus(at, 4));

@@ -1,6 +1,6 @@
 /**
- * @file Scatter-add without atomics: an invocation owns some columns (of some residue class of rows), walks
- * the indices in order and adds what is its own, so that sums run in the order of n on every device.
+ * @file Scatter without atomics: an invocation owns some columns (of some residue class of rows), walks
+ * the indices in order and takes what is its own, so that the order of n counts on every device.
  * The output is zeroed before the dispatch.
  */
 import type { ScatterKernel } from '../../../schedule/kernel.ts';
@@ -47,7 +47,7 @@ function scatterLines(
       'let v = b0[n];',
       ...block(`if (v >= 0 && v < ${kernel.rows}${mine})`, [
         `let at = v * ${columns} + c;`,
-        `b2[at] = b2[at] + b1[n * ${columns} + c];`,
+        `b2[at] = ${kernel.keep === 'sum' ? 'b2[at] + ' : ''}b1[n * ${columns} + c];`,
       ]),
     ]),
   ];
