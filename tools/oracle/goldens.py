@@ -13,6 +13,7 @@ import torch
 
 import adapters
 import catalogue
+import decoders
 import encoders
 import minilm
 import models
@@ -24,6 +25,7 @@ PARTS = {
     'bert': models.bert,
     'encoders': encoders.encoders,
     'llama': models.llama,
+    'decoders': decoders.decoders,
     'optimisers': optimisers.optimisers,
     'losses': optimisers.losses,
     'ops': ops.ops,

@@ -107,11 +107,11 @@ def run(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[dict[s
     return record, output.loss.item()
 
 
-def write_model(name: str, model: torch.nn.Module, inputs: dict[str, torch.Tensor], extra: dict) -> None:
+def write_model(name: str, model: torch.nn.Module, inputs: dict[str, torch.Tensor], extra: dict, more: dict | None = None) -> None:
     path = folder('nn', name)
     save_model(model, path)
     record, loss = run(model, inputs)
-    write_tensors(path / 'golden.safetensors', record)
+    write_tensors(path / 'golden.safetensors', record | (more or {}))
     write_json(path / 'golden.json', {'loss': loss} | extra)
 
 
