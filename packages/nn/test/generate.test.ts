@@ -1,6 +1,13 @@
 /** @file Generation: seeds, ends, limits, and no compilation per token. */
 import { InputError } from '@camada/tensor';
-import { Random, generate, modelFromConfig, sampleToken, seedKey, type CausalLM } from '@camada/nn';
+import {
+  generate,
+  generateBatch,
+  generateSteps,
+  modelFromConfig,
+  type CausalLM,
+  type GeneratedStep,
+} from '@camada/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { goldenJson, on } from './support.ts';
 
@@ -67,24 +74,93 @@ describe('generate', () => {
   });
 });
 
-describe('sampleToken', () => {
-  it('refuses logits that are not finite', () => {
-    const logits = Float32Array.of(0, NaN);
-    expect(() => sampleToken(logits, { temperature: 0 }, new Random(seedKey(1)))).toThrow(
-      /not finite/,
+describe('generateBatch', () => {
+  beforeAll(() => on('wasm'));
+  const options = { maxNewTokens: 8, temperature: 1.5, seed: 3, eosTokenIds: [] };
+
+  it('row 0 draws what it would draw alone; rows have streams of their own', async () => {
+    const model = fresh();
+    const [first, second] = await generateBatch(
+      model,
+      [
+        [1, 5],
+        [1, 5],
+      ],
+      options,
     );
+    expect(first).toEqual(await generate(model, [1, 5], options));
+    expect(second).not.toEqual(first);
   });
 
-  it('draws from the softmax, and only from the top k', () => {
-    const logits = Float32Array.from([Math.log(0.6), Math.log(0.3), Math.log(0.1)]);
-    const random = new Random(seedKey(1));
-    const counts = [0, 0, 0];
-    for (let i = 0; i < 6000; i++) counts[sampleToken(logits, { temperature: 1 }, random)]!++;
-    expect(counts[0]! / 6000).toBeCloseTo(0.6, 1);
-    expect(counts[2]! / 6000).toBeCloseTo(0.1, 1);
-    const top = Array.from({ length: 200 }, () =>
-      sampleToken(logits, { temperature: 9, topK: 2 }, random),
+  it('rows end by themselves: by an end token, by `stop`, by the positions', async () => {
+    const model = modelFromConfig({ ...config, max_position_embeddings: 9 }, 'causal-lm', {
+      seed: 5,
+    }) as CausalLM;
+    const prompts = [
+      [1, 5],
+      [1, 7, 9, 20, 30],
+      [4, 4],
+    ];
+    const greedy = { maxNewTokens: 6, eosTokenIds: [] };
+    const all = await generateBatch(model, prompts, greedy);
+    expect(all.map(({ length }) => length)).toEqual([6, 4, 6]);
+    const stop = (tokens: readonly number[], row: number): boolean =>
+      row === 2 && tokens.length === 2;
+    const cut = await generateBatch(model, prompts, { ...greedy, stop });
+    expect(cut).toEqual([all[0], all[1], all[2]!.slice(0, 2)]);
+  });
+
+  it('gives one id a row at each step, and nothing for rows that have ended', async () => {
+    const stop = (tokens: readonly number[], row: number): boolean => tokens.length === 3 - row;
+    const steps: GeneratedStep[] = [];
+    for await (const step of generateSteps(fresh(), [[1], [2]], { ...options, stop }))
+      steps.push(step);
+    expect(steps.map((step) => step.map((id) => id !== undefined))).toEqual([
+      [true, true],
+      [true, true],
+      [true, false],
+    ]);
+  });
+
+  it('a penalty for repetition keeps greedy text from repeating itself', async () => {
+    const greedy = { maxNewTokens: 12, eosTokenIds: [] };
+    const model = fresh();
+    const plain = await generate(model, [1, 5], greedy);
+    const varied = await generate(model, [1, 5], { ...greedy, repetitionPenalty: 1e6 });
+    expect(new Set(plain).size).toBeLessThan(12);
+    expect(new Set([1, 5, ...varied]).size).toBe(14);
+  });
+
+  it.each([
+    [{ topP: 0 }, /topP 0 is not above 0/],
+    [{ topK: 0.5 }, /topK 0.5 is not a whole number/],
+    [{ minP: 2 }, /minP 2 is not from 0 to 1/],
+    [{ repetitionPenalty: -1 }, /repetitionPenalty -1 is not a number above 0/],
+  ])('refuses %j', async (bad, message) => {
+    await expect(generate(fresh(), [1], { maxNewTokens: 1, ...bad })).rejects.toThrow(message);
+  });
+
+  it('with windows keeps rings of their size, compiles nothing for later tokens and leaves nothing behind', async () => {
+    const device = await on('wasm');
+    const mistral = goldenJson<Record<string, unknown>>('mistral/config.json');
+    const model = modelFromConfig(mistral, 'causal-lm', { seed: 5 }) as CausalLM;
+    const cache = model.createCache({ starts: [0], columns: 64, longest: 64 });
+    expect(cache.blocks.map(({ key }) => key.shape)).toEqual([
+      [1, 2, 4, 6],
+      [1, 2, 4, 6],
+    ]);
+    await generateBatch(model, [[1, 5], [7]], { ...options, maxNewTokens: 3 });
+    const { compiled } = device.counters;
+    const { live } = device.memory();
+    await generateBatch(
+      model,
+      [
+        [1, 5, 9, 8, 7, 6],
+        [4, 2],
+      ],
+      { ...options, maxNewTokens: 14 },
     );
-    expect(new Set(top)).toEqual(new Set([0, 1]));
+    expect(device.counters.compiled).toBe(compiled);
+    expect(device.memory().live - live).toBeLessThan(200);
   });
 });

@@ -42,7 +42,8 @@ export class KeyValueCache {
   readonly longest: number;
   /** Padding before each row, i32 [B]. */
   readonly starts: Tensor;
-  readonly #blocks: readonly KeysAndValues[];
+  /** Slots of each block, [B, K, S, D]. */
+  readonly blocks: readonly KeysAndValues[];
 
   /** Empty slots. */
   constructor({ slots, heads, width }: CacheSize, { starts, columns, longest }: CacheRows) {
@@ -53,19 +54,19 @@ export class KeyValueCache {
       const shape = [starts.length, heads, count, width];
       return tensor(new Float32Array(starts.length * heads * count * width), shape);
     };
-    this.#blocks = slots.map((count) => ({ key: empty(count), value: empty(count) }));
+    this.blocks = slots.map((count) => ({ key: empty(count), value: empty(count) }));
   }
 
   /** Replaces the slots of a block by the keys and values of whole prompts, [B, K, T, D]. */
   fill(block: number, { key, value }: KeysAndValues): void {
-    const slots = this.#blocks[block]!;
+    const slots = this.blocks[block]!;
     slots.key.assign(placed(key, slots.key.shape[2]!));
     slots.value.assign(placed(value, slots.value.shape[2]!));
   }
 
   /** Writes one token a row, [B, K, 1, D], in the slot of its column and returns all slots [B, K, S, D]. */
   append(block: number, { key, value }: KeysAndValues, column: number): KeysAndValues {
-    const slots = this.#blocks[block]!;
+    const slots = this.blocks[block]!;
     const count = slots.key.shape[2]!;
     const here = arange(count)
       .eq(scalar(column % count, 'i32'))
@@ -89,7 +90,7 @@ export class KeyValueCache {
   /** Frees the device memory. */
   dispose(): void {
     this.starts.dispose();
-    for (const { key, value } of this.#blocks) {
+    for (const { key, value } of this.blocks) {
       key.dispose();
       value.dispose();
     }

@@ -1,7 +1,7 @@
 /** @file What the configurations of all decoders share, with the keys of Hugging Face. */
 import { InputError } from '@camada/tensor';
 import type { RopeParameters } from '../../layers/rope-scaling.ts';
-import { ConfigReader } from '../config.ts';
+import type { ConfigReader } from '../config.ts';
 import { labelNames, type LabelConfig } from '../labels.ts';
 
 /** Where the queries of a block look: at all tokens before them, or at the last of these only. */

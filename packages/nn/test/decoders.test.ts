@@ -1,0 +1,120 @@
+/** @file What decoders have beside the parity of all families: generation in batches, the raw stream, the last token. */
+import { tensor } from '@camada/tensor';
+import {
+  CausalLM,
+  createBatch,
+  createContext,
+  emptyModel,
+  generate,
+  generateBatch,
+  hiddenStates,
+  modelFromConfig,
+  namedParameters,
+} from '@camada/nn';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { FAMILIES, batchOf, goldenOf, loadFamily, type Family } from './families.ts';
+import { goldenJson, maxDifference, on } from './support.ts';
+
+interface Generated {
+  readonly prompts?: readonly (readonly number[])[];
+  readonly generated?: readonly (readonly number[])[];
+}
+
+const continued = ({ folder }: Family): Generated => goldenJson<Generated>(`${folder}/golden.json`);
+const CAUSAL = FAMILIES.filter(({ task }) => task === 'causal-lm');
+const GENERATING = CAUSAL.filter((family) => continued(family).prompts);
+
+async function causal(family: Family): Promise<CausalLM> {
+  const model = await loadFamily(family);
+  if (model instanceof CausalLM) return model;
+  throw new Error(`${family.folder} is no causal language model`);
+}
+
+describe.each(['wasm', 'webgpu'] as const)('on %s', (device) => {
+  beforeAll(() => on(device));
+
+  it.each(GENERATING)(
+    '$folder continues a batch of prompts as Transformers does',
+    async (family) => {
+      const { prompts = [], generated = [] } = continued(family);
+      const options = { maxNewTokens: generated[0]!.length, eosTokenIds: [] };
+      const model = await causal(family);
+      expect(await generateBatch(model, prompts, options)).toEqual(generated);
+      expect(await generate(model, prompts[1]!, options)).toEqual(generated[1]);
+    },
+  );
+});
+
+describe('decoders', () => {
+  beforeAll(() => on('wasm'));
+
+  it.each(CAUSAL)('$folder keeps the stream apart from the normalised state', async (family) => {
+    const golden = goldenOf(family);
+    const model = await causal(family);
+    const raw = hiddenStates(model, batchOf(golden), createContext()).at(-1)!;
+    expect(maxDifference(await raw.data(), golden.read('residual').data)).toBeLessThan(1e-4);
+  });
+
+  it.each(CAUSAL)('$folder has the same names with and without a head', (family) => {
+    const config = goldenJson(`${family.folder}/config.json`);
+    const bare = emptyModel(config, 'features');
+    const whole = emptyModel(config, 'causal-lm');
+    const names = [...namedParameters(bare).keys()];
+    const prefix = family.folder === 'gpt2' ? 'transformer' : 'model';
+    expect(names.map((name) => `${prefix}.${name}`)).toEqual(
+      [...namedParameters(whole).keys()].filter((name) => name !== 'lm_head.weight'),
+    );
+    expect(whole.layers.map(({ name }) => name)).toEqual(
+      bare.layers.map(({ name }) => `${prefix}.${name}`),
+    );
+    for (const name of names) expect(whole.aliases(`${prefix}.${name}`)).toEqual([name]);
+  });
+
+  it('a classifier scores the last token that is not padding, as a text without padding', async () => {
+    const config = goldenJson('llama-classifier/config.json');
+    const model = modelFromConfig(config, 'classification', { seed: 4 });
+    const logits = async (rows: number[][], length?: number): Promise<ArrayLike<number>> =>
+      model
+        .call(createBatch({ inputIds: rows }, model.limits, length), createContext())
+        .logits.data();
+    const long = await logits(
+      [
+        [5, 6, 7],
+        [8, 9, 10, 11, 12],
+      ],
+      8,
+    );
+    const alone = await logits([[5, 6, 7]]);
+    expect(maxDifference(Array.from(long).slice(0, 3), alone)).toBeLessThan(1e-5);
+    // 3 is the padding token: a text that ends in it is scored before it, as in Transformers.
+    expect(maxDifference(await logits([[5, 6, 7, 3]]), alone)).toBeLessThan(1e-5);
+  });
+
+  it('a classifier without padding token goes by the attention mask', async () => {
+    const { pad_token_id: _, ...config } = goldenJson<Record<string, unknown>>(
+      'llama-classifier/config.json',
+    );
+    const model = modelFromConfig(config, 'classification', { seed: 4 });
+    const score = async (ids: number[], mask: number[]): Promise<ArrayLike<number>> => {
+      const row = (data: number[]): ReturnType<typeof tensor> =>
+        tensor(Int32Array.from(data), [1, 4]);
+      const batch = { inputIds: row(ids), attentionMask: row(mask) };
+      return model.call(batch, createContext()).logits.data();
+    };
+    const cut = await score([5, 6, 0, 9], [1, 1, 1, 0]);
+    expect(maxDifference(cut, await score([5, 6, 0, 30], [1, 1, 1, 0]))).toBe(0);
+    expect(maxDifference(cut, await score([5, 6, 4, 9], [1, 1, 1, 0]))).toBeGreaterThan(1e-6);
+  });
+
+  it('refuses more tokens than a model has positions; dynamic scaling and YaRN give it more', () => {
+    const config = goldenJson<Record<string, unknown>>('llama-linear/config.json');
+    const positions = (rope_scaling: object): number =>
+      emptyModel({ ...config, max_position_embeddings: 32, rope_scaling }, 'causal-lm').limits
+        .maxLength;
+    expect(positions({ rope_type: 'linear', factor: 2 })).toBe(32);
+    expect(positions({ rope_type: 'dynamic', factor: 2 })).toBe(64);
+    expect(positions({ rope_type: 'yarn', factor: 4, original_max_position_embeddings: 32 })).toBe(
+      128,
+    );
+  });
+});
