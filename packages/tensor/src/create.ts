@@ -2,6 +2,7 @@
 import { dtypeOf, isFloat, toBf16, toF16, type DType, type TypedArray } from './dtype.ts';
 import { DTypeError, ShapeError } from './errors.ts';
 import * as build from './graph/build.ts';
+import { checkIndices } from './graph/composite/indexing.ts';
 import { concat as concatNodes } from './graph/composite/join.ts';
 import { normal } from './graph/composite/random.ts';
 import { bufferNode, hostStorage, type CustomBackward, type Node } from './graph/node.ts';
@@ -115,9 +116,13 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
-/** Sums of `updates` [n, C] by i32 `indices` [n] → [rows, C]. */
+/**
+ * Sums of `updates` [n, C] by i32 `indices` [n] → [rows, C]. Throws IndexError when an index of the host lies outside;
+ * one computed on the device is ignored.
+ */
 export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tensor {
   return Tensor.of(build.scatter(indices.node, updates.node, rows, 'sum'));
+  checkIndices('scatterAdd', indices.node, rows);
 }
 
 /**

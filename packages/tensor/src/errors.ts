@@ -13,6 +13,11 @@ export class ShapeError extends CamadaError {
   override name = 'ShapeError';
 }
 
+/** An index outside its axis. */
+export class IndexError extends CamadaError {
+  override name = 'IndexError';
+}
+
 /** Element types that do not fit the operation. */
 export class DTypeError extends CamadaError {
   override name = 'DTypeError';

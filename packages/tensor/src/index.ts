@@ -3,6 +3,7 @@ export {
   CamadaError,
   DTypeError,
   DeviceError,
+  IndexError,
   InputError,
   ShapeError,
   invariant,

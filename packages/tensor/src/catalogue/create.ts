@@ -88,7 +88,7 @@ const SCATTER_ADD: OpRecord = {
   sample: (draw) => {
     const [n, width, rows] = [draw.int(0, 20), draw.int(0, 9), draw.int(1, 9)];
     return {
-      inputs: [draw.array([n, width]), draw.indices([n], rows + 1)],
+      inputs: [draw.array([n, width]), draw.indices([n], rows)],
       call: `scatterAdd(y, x, ${rows})`,
       run: ([x, y]) => scatterAdd(y!, x!, rows),
       reference: ([x, y]) =>

@@ -126,7 +126,7 @@ const steps: readonly Step[] = [
     const x = c.of(pool);
     if (x.rank !== 2) return where(x.gt(0), x, x.mul(0.5));
     const ids = tensor(Int32Array.from({ length: x.shape[0]! }, (_, i) => (i * 2) % 3));
-    return c.below(2) ? scatterAdd(ids, x, 3) : x.gather(ids);
+    return c.below(2) ? scatterAdd(ids.add(0), x, 3) : x.gather(ids.add(0));
   },
 ];
 
