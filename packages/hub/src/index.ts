@@ -35,6 +35,7 @@ export {
   writeSafetensors,
   type TensorEntries,
 } from './safetensors/write.ts';
+export { openPickle } from './pickle/read.ts';
 export { openCheckpoint, writeCheckpoint, type CheckpointOptions } from './safetensors/sharded.ts';
 export { convertFloats, isFloatTensor, toFloat32, type FloatType } from './safetensors/convert.ts';
 export { Config, readConfig } from './model/config.ts';

@@ -6,13 +6,13 @@ import { InputError } from '@camada/tensor';
 import { fileError, fileSource, nodeFs } from './node.ts';
 import { memorySource, type ByteSource } from './source.ts';
 
-/** A flat set of named files. */
+/** A set of named files. */
 export interface Folder {
   /** What errors call it. */
   readonly name: string;
   /** Names of the files directly inside, sorted. */
   list(): Promise<readonly string[]>;
-  /** Opens a file, or gives undefined where there is none of that name. */
+  /** Opens a file, `name` or `folder/name`, or gives undefined where there is none of that name. */
   open(file: string): Promise<ByteSource | undefined>;
 }
 
@@ -24,10 +24,19 @@ export async function directoryFolder(path: string): Promise<Folder> {
     name: path,
     list: () => listFiles(path),
     async open(file: string): Promise<ByteSource | undefined> {
-      const present = names.includes(file) || (await listFiles(path)).includes(file);
+      const present = names.includes(file) || (await holds(path, file));
       return present ? fileSource(base + file) : undefined;
     },
   };
+}
+
+/** Whether a file lies in a directory or in a folder of it; no path leads out. */
+async function holds(path: string, file: string): Promise<boolean> {
+  const [folder, name, ...deeper] = file.split('/') as [string, string?, ...string[]];
+  if (name === undefined) return (await listFiles(path)).includes(file);
+  if (deeper.length > 0 || ['', '.', '..'].includes(folder)) return false;
+  const inside = await listFiles(`${path}/${folder}`).catch((): string[] => []);
+  return inside.includes(name);
 }
 
 async function listFiles(path: string): Promise<readonly string[]> {

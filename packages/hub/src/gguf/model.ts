@@ -28,6 +28,7 @@ export async function openGguf(source: ByteSource): Promise<ModelFolder> {
   const query = facts.number('attention.head_count') ?? 1;
   const heads = { query, key: facts.number('attention.head_count_kv') ?? query };
   checkHeads(heads, source.name);
+  checkWhole(header, source.name);
   return {
     name: source.name,
     folder: virtualFolder(source.name, {
@@ -47,6 +48,14 @@ function checkHeads({ query, key }: { query: number; key: number }, file: string
   if ([query, key].every((count) => Number.isInteger(count) && count >= 1 && count <= 65536))
     return;
   throw new InputError(`${file} has ${query} and ${key} heads; whole numbers from 1 are needed.`);
+}
+
+function checkWhole({ metadata }: GgufHeader, file: string): void {
+  const count = Number(metadata.get('split.count') ?? 1);
+  if (count <= 1) return;
+  throw new InputError(
+    `${file} is one of ${count} parts of a split model; join them with llama-gguf-split --merge.`,
+  );
 }
 
 async function ropeFactors(source: ByteSource, header: GgufHeader): Promise<RopeFactors> {

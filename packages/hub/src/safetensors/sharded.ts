@@ -1,12 +1,14 @@
 /**
- * @file Checkpoints of a model folder: `model.safetensors`, or several shards with
- * `model.safetensors.index.json`, whose `weight_map` names the shard of every tensor (Hugging Face).
+ * @file Checkpoints of a model folder: `model.safetensors` or PyTorch's `pytorch_model.bin`, or several shards with an
+ * index, whose `weight_map` names the shard of every tensor (Hugging Face). Written are safetensors only.
  */
 import { InputError } from '@camada/tensor';
 import { openFolder, openRequired, type Folder } from '../bytes/folder.ts';
 import { nodeFs } from '../bytes/node.ts';
+import type { ByteSource } from '../bytes/source.ts';
 import { describe, isRecord, readJsonRecord } from '../bytes/text.ts';
 import { jsonBytes, writeFiles, type FileContent } from '../bytes/write.ts';
+import { openPickle } from '../pickle/read.ts';
 import { missingTensor, openSafetensors, type TensorReader } from './read.ts';
 import {
   encodeTensors,
@@ -19,32 +21,55 @@ import {
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 
+/** One way to store a checkpoint. */
+interface Format {
+  readonly single: string;
+  readonly index: string;
+  /** Names that a shard may have: beside the index, never a path. */
+  readonly shard: RegExp;
+  open(source: ByteSource): Promise<TensorReader>;
+}
+
+/** Formats in the order in which they are looked for. */
+const FORMATS: readonly Format[] = [
+  { single: SINGLE, index: INDEX, shard: /^[^/\\]+\.safetensors$/, open: openSafetensors },
+  {
+    single: 'pytorch_model.bin',
+    index: 'pytorch_model.bin.index.json',
+    shard: /^[^/\\]+\.bin$/,
+    open: openPickle,
+  },
+];
+
 /**
- * Opens the checkpoint of a model folder, single or sharded. Throws `InputError` when there is none, when
- * a shard is missing or damaged, or when the index names a tensor that its shard does not hold.
+ * Opens the checkpoint of a model folder, single or sharded, safetensors before pickles. Throws `InputError` when there
+ * is none, when a shard is missing or damaged, or when the index names a tensor that its shard does not hold.
  */
 export async function openCheckpoint(folder: string | Folder): Promise<TensorReader> {
   const opened = await openFolder(folder);
-  const single = await opened.open(SINGLE);
-  if (single) return openSafetensors(single);
-  const index = await opened.open(INDEX);
-  if (!index) throw await noCheckpoint(opened);
-  const map = readWeightMap(await readJsonRecord(index), index.name);
-  return shardReader(index.name, map, await openShards(opened, map, index.name));
+  for (const format of FORMATS) {
+    const single = await opened.open(format.single);
+    if (single) return format.open(single);
+    const index = await opened.open(format.index);
+    if (!index) continue;
+    const map = readWeightMap(await readJsonRecord(index), index.name, format);
+    return shardReader(index.name, map, await openShards(opened, map, index.name, format));
+  }
+  throw await noCheckpoint(opened);
 }
 
 async function noCheckpoint(folder: Folder): Promise<InputError> {
-  const names = await folder.list();
-  const pickle = names.find((name) => name.endsWith('.bin') || name.endsWith('.pt'));
-  const remedy = pickle
-    ? `${pickle} is a pickle, which is not read: save the model again with safe_serialization=True`
-    : 'check the path or download the model again';
-  return new InputError(`${folder.name} holds neither ${SINGLE} nor ${INDEX}; ${remedy}.`);
+  const known = FORMATS.map(({ single, index }) => `${single} or ${index}`).join(', ');
+  const names = (await folder.list()).slice(0, 8).join(', ') || 'nothing';
+  return new InputError(
+    `${folder.name} has no ${known} (it holds ${names}); check the path or download the model again.`,
+  );
 }
 
 function readWeightMap(
   record: Readonly<Record<string, unknown>>,
   file: string,
+  format: Format,
 ): Map<string, string> {
   const value = record['weight_map'];
   if (!isRecord(value)) {
@@ -52,14 +77,16 @@ function readWeightMap(
       `${file}: "weight_map" is ${describe(value)}; an object is needed, so download it again.`,
     );
   }
-  return new Map(Object.entries(value).map(([name, shard]) => [name, checkShard(shard, file)]));
+  return new Map(
+    Object.entries(value).map(([name, shard]) => [name, checkShard(shard, file, format)]),
+  );
 }
 
 /** A shard lies beside its index: a path out of the folder is refused. */
-function checkShard(shard: unknown, file: string): string {
-  if (typeof shard === 'string' && /^[^/\\]+\.safetensors$/.test(shard)) return shard;
+function checkShard(shard: unknown, file: string, format: Format): string {
+  if (typeof shard === 'string' && format.shard.test(shard)) return shard;
   throw new InputError(
-    `${file}: "weight_map" names the shard ${describe(shard)}; a .safetensors file in the same folder is allowed.`,
+    `${file}: "weight_map" names the shard ${describe(shard)}; a file beside it, named like ${format.single}, is allowed.`,
   );
 }
 
@@ -67,10 +94,11 @@ async function openShards(
   folder: Folder,
   map: ReadonlyMap<string, string>,
   file: string,
+  format: Format,
 ): Promise<Map<string, TensorReader>> {
   const shards = new Map<string, TensorReader>();
   for (const shard of new Set(map.values())) {
-    shards.set(shard, await openSafetensors(await openRequired(folder, shard)));
+    shards.set(shard, await format.open(await openRequired(folder, shard)));
   }
   for (const [name, shard] of map) {
     if (shards.get(shard)?.has(name)) continue;
