@@ -4,6 +4,7 @@ import { DTypeError, ShapeError } from './errors.ts';
 import * as build from './graph/build.ts';
 import { checkIndices } from './graph/composite/indexing.ts';
 import { concat as concatNodes } from './graph/composite/join.ts';
+import { hostNumber } from './graph/composite/literal.ts';
 import { normal } from './graph/composite/random.ts';
 import { bufferNode, hostStorage, type CustomBackward, type Node } from './graph/node.ts';
 import { liveScalars, numberNode, type HostNumber } from './host-number.ts';
@@ -88,12 +89,12 @@ export function randomNormal(shape: Shape, key: HostKey): Tensor {
   return Tensor.of(normal(pick(0).node, pick(1).node));
 }
 
-/** x where the condition holds, else y; broadcasts. */
+/** x where the condition holds, else y; broadcasts. Numbers are data, of the other operand's type. */
 export function where(condition: Tensor, x: Operand, y: Operand): Tensor {
   const like = typeof x === 'number' ? y : x;
-  const type = typeof like === 'number' || isFloat(like.dtype) ? 'f32' : like.dtype;
-  const node = (v: Operand): Tensor => (typeof v === 'number' ? scalar(v, type) : v);
-  return Tensor.of(build.elementwise('where', [condition.node, node(x).node, node(y).node]));
+  const type = typeof like === 'number' ? 'f32' : like.dtype;
+  const node = (v: Operand): Node => (typeof v === 'number' ? hostNumber(v, type) : v.node);
+  return Tensor.of(build.elementwise('where', [condition.node, node(x), node(y)]));
 }
 
 /** Joins tensors along an axis. */

@@ -30,11 +30,27 @@ export function computeType(dtype: DType): ScalarType {
 
 const RANK: Record<DType, number> = { bool: 0, u32: 1, i32: 2, f16: 3, bf16: 3, f32: 4 };
 
-/** The type two operands meet in, after PyTorch: bool < integer < float; 16-bit floats meet in f32. */
+/**
+ * The type two operands meet in, after PyTorch: bool < integer < float. Where PyTorch would need i64 (u32 with
+ * i32) it is i32; f16 with bf16 is f32.
+ */
 export function promote(a: DType, b: DType): DType {
   if (a === b) return a;
   if (RANK[a] === RANK[b]) return 'f32';
   return RANK[a] > RANK[b] ? a : b;
+}
+
+/**
+ * A number as an element of the type: integers truncate and saturate, NaN is 0 among them; a bool is 0 or 1;
+ * 16-bit floats round. f32 stays as it is: devices round it where they store it.
+ */
+export function toElement(value: number, dtype: DType): number {
+  if (dtype === 'f32') return value;
+  if (dtype === 'f16') return fromF16(toF16(value));
+  if (dtype === 'bf16') return fromBf16(toBf16(value));
+  if (dtype === 'bool') return value === 0 ? 0 : 1;
+  const [least, greatest] = dtype === 'i32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+  return Number.isNaN(value) ? 0 : Math.min(greatest, Math.max(least, Math.trunc(value)));
 }
 
 /** A host array of `size` elements fit for `dtype`. */

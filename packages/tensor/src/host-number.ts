@@ -3,8 +3,8 @@
  * function is read at once; a captured step (`capture.ts`) reads it again before each run, since the code
  * that made the graph does not run again.
  */
-import type { DType } from './dtype.ts';
-import { scalar } from './graph/build.ts';
+import { computeType, type DType, type ScalarType } from './dtype.ts';
+import { cast, scalar } from './graph/build.ts';
 import type { Node } from './graph/node.ts';
 
 /** A number, or where to read it at each run of a captured step. */
@@ -41,16 +41,18 @@ export function isRecording(): boolean {
 }
 
 /** Scalar nodes of several numbers that are read together. */
-export function liveScalars(read: () => readonly number[], dtype: DType): Node[] {
+export function liveScalars(read: () => readonly number[], dtype: ScalarType): Node[] {
   const nodes = read().map((value) => scalar(value, dtype));
   recording?.push({ nodes, read });
   return nodes;
 }
 
-/** A scalar node of a host number. */
+/** A node of a host number, shape []. */
 export function numberNode(number: HostNumber, dtype: DType): Node {
-  if (typeof number === 'number') return scalar(number, dtype);
-  return liveScalars(() => [number()], dtype)[0]!;
+  const type = computeType(dtype);
+  const node =
+    typeof number === 'number' ? scalar(number, type) : liveScalars(() => [number()], type)[0]!;
+  return cast(node, dtype);
 }
 
 /**

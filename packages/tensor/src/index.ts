@@ -33,12 +33,8 @@ export {
   type Shape,
 } from './shape.ts';
 export { foldKey, philox, uniformAt, type RandomKey } from './philox.ts';
-export {
-  ELEMENTWISE,
-  type Domain,
-  type ElementwiseName,
-  type ElementwiseOp,
-} from './ops/elementwise.ts';
+export { ELEMENTWISE, type ElementwiseName } from './ops/elementwise.ts';
+export { meaningOf, type Domain, type ElementwiseOp } from './ops/primitive.ts';
 export { erf } from './ops/special.ts';
 export type { AttrsOf, Node, NodeOf, OpName, Range } from './graph/node.ts';
 export type { Axes } from './methods/base.ts';
@@ -64,3 +60,4 @@ export { recomputable, type Recomputable } from './recompute.ts';
 export { Device, device, memory, openDevice, useDevice, type DeviceOptions } from './device.ts';
 export { explain } from './explain.ts';
 export type { BackendInfo, BackendName, MemoryUse } from './backend/backend.ts';
+export { upload } from './upload.ts';

@@ -3,7 +3,8 @@
  * and serves as oracle of all: the scheduler's plans and the kernels of wasm and WebGPU are compared with it, so a
  * fault is either the scheduler's or the back end's, never in doubt.
  */
-import { ELEMENTWISE, type ElementwiseOp } from '../src/ops/elementwise.ts';
+import { ELEMENTWISE } from '../src/ops/elementwise.ts';
+import { meaningOf } from '../src/ops/primitive.ts';
 import { combiner, REDUCTIONS } from '../src/ops/reduction.ts';
 import {
   closure,
@@ -74,12 +75,13 @@ function addressOf({ offset, strides }: Affine, index: readonly number[]): numbe
   return strides.reduce((sum, stride, axis) => sum + stride * index[axis]!, offset);
 }
 
-/** What belongs to the type: integers wrap, a negative float is 0 as u32, anything but 0 is true. */
+/** What belongs to the type: integers wrap, floats saturate as integers, anything but 0 is true. */
 function convert(dtype: ScalarType, x: number, fromFloat: boolean): number {
   if (dtype === 'f32') return x;
   if (dtype === 'bool') return Number(x !== 0);
-  if (dtype === 'i32') return Math.trunc(x) | 0;
-  return Math.trunc(fromFloat ? Math.max(0, x) : x) >>> 0;
+  const [least, greatest] = dtype === 'i32' ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+  const fitting = fromFloat ? Math.min(greatest, Math.max(least, Math.trunc(x))) : x;
+  return dtype === 'i32' ? fitting | 0 : fitting >>> 0;
 }
 
 class Run {
@@ -133,9 +135,9 @@ class Run {
   }
 
   private operate(value: Extract<Value, { kind: 'op' }>, args: readonly number[]): number {
-    const op: ElementwiseOp = ELEMENTWISE[value.op];
-    const fromFloat = this.kernel.values[value.args[0]!]!.dtype === 'f32';
-    return convert(value.dtype, op.reference(...args), value.op === 'cast' && fromFloat);
+    const typeOf = (i: number): ScalarType => this.kernel.values[value.args.at(i)!]!.dtype;
+    const result = meaningOf(ELEMENTWISE[value.op], typeOf(-1))(...args);
+    return convert(value.dtype, result, value.op === 'cast' && typeOf(0) === 'f32');
   }
 
   read(buffer: number, address: number): number {

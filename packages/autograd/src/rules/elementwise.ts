@@ -32,9 +32,11 @@ function indicator(condition: Tensor): Tensor {
   return condition.detach().cast('f32');
 }
 
-/** Share of the gradient that the winner of maximum or minimum takes: 1, and ½ each at a tie (PyTorch). */
-function share(wins: Tensor, ties: Tensor): Tensor {
-  return indicator(wins).add(indicator(ties).mul(literal(0.5)));
+/** Share of the gradient of maximum or minimum: 0 for the loser, ½ each at a tie, else 1, NaN included (PyTorch). */
+function share(loses: Tensor, ties: Tensor): Tensor {
+  return literal(1)
+    .sub(indicator(loses))
+    .sub(indicator(ties).mul(literal(0.5)));
 }
 
 /** Derivatives of every elementwise primitive, by operand. */
@@ -43,8 +45,16 @@ const DERIVATIVES: { readonly [N in ElementwiseName]: readonly Derivative[] } = 
   neg: [({ dy }) => dy.neg()],
   // d eˣ = eˣ
   exp: [({ dy, out }) => dy.mul(out)],
+  // d 2ˣ = 2ˣ·ln 2
+  exp2: [({ dy, out }) => dy.mul(out).mul(literal(Math.LN2))],
+  // d(eˣ − 1) = eˣ
+  expm1: [({ dy, x }) => dy.mul(x.exp())],
   // d ln x = 1/x
   log: [({ dy, x }) => dy.div(x)],
+  // d log₂ x = 1/(x·ln 2)
+  log2: [({ dy, x }) => dy.mul(literal(1 / Math.LN2)).div(x)],
+  // d ln(1 + x) = 1/(1 + x)
+  log1p: [({ dy, x }) => dy.div(x.add(literal(1)))],
   // d √x = 1/(2√x)
   sqrt: [({ dy, out }) => dy.mul(literal(0.5)).div(out)],
   // d x^(−½) = −½·x^(−3/2)
@@ -59,9 +69,16 @@ const DERIVATIVES: { readonly [N in ElementwiseName]: readonly Derivative[] } = 
   tanh: [({ dy, out }) => dy.mul(literal(1).sub(out.mul(out)))],
   // d erf x = 2/√π · exp(−x²)
   erf: [({ dy, x }) => dy.mul(literal(2 / Math.sqrt(Math.PI))).mul(x.mul(x).neg().exp())],
+  // d erfc x = −2/√π · exp(−x²)
+  erfc: [({ dy, x }) => dy.mul(literal(-2 / Math.sqrt(Math.PI))).mul(x.mul(x).neg().exp())],
   // d|x| = sign x, 0 at 0 (PyTorch)
-  abs: [({ dy, x }) => dy.mul(indicator(x.gt(literal(0))).sub(indicator(x.lt(literal(0)))))],
+  abs: [({ dy, x }) => dy.mul(x.sign())],
   floor: NO,
+  ceil: NO,
+  round: NO,
+  trunc: NO,
+  isNaN: NO,
+  isFinite: NO,
   not: NO,
   // d(x + y) = 1, 1
   add: [({ dy }) => dy, ({ dy }) => dy],
@@ -71,16 +88,30 @@ const DERIVATIVES: { readonly [N in ElementwiseName]: readonly Derivative[] } = 
   mul: [({ dy, y }) => dy.mul(y), ({ dy, x }) => dy.mul(x)],
   // d(x/y) = 1/y, −(x/y)/y
   div: [({ dy, y }) => dy.div(y), ({ dy, y, out }) => dy.mul(out).div(y).neg()],
+  // d(x − y·trunc(x/y)) = 1, −trunc(x/y)
+  fmod: [({ dy }) => dy, ({ dy, x, y, out }) => dy.mul(x.sub(out).div(y).detach().round()).neg()],
+  floorDivide: NO,
   pow: [powBase, powExponent],
+  // d atan2(x, y) = y/(x² + y²), −x/(x² + y²)
+  atan2: [
+    ({ dy, x, y }) => dy.mul(y).div(x.mul(x).add(y.mul(y))),
+    ({ dy, x, y }) =>
+      dy
+        .mul(x)
+        .div(x.mul(x).add(y.mul(y)))
+        .neg(),
+  ],
+  // d(|x|·sign y) = sign x·sign y, 0
+  copysign: [({ dy, x, y }) => dy.mul(x.sign()).mul(literal(1).copysign(y.detach()))],
   // d max(x, y) = [x > y] + ½[x = y], and the rest
   maximum: [
-    ({ dy, x, y }) => dy.mul(share(x.gt(y), x.eq(y))),
     ({ dy, x, y }) => dy.mul(share(x.lt(y), x.eq(y))),
+    ({ dy, x, y }) => dy.mul(share(x.gt(y), x.eq(y))),
   ],
   // d min(x, y) = [x < y] + ½[x = y], and the rest
   minimum: [
-    ({ dy, x, y }) => dy.mul(share(x.lt(y), x.eq(y))),
     ({ dy, x, y }) => dy.mul(share(x.gt(y), x.eq(y))),
+    ({ dy, x, y }) => dy.mul(share(x.lt(y), x.eq(y))),
   ],
   lt: NO,
   le: NO,
@@ -88,6 +119,9 @@ const DERIVATIVES: { readonly [N in ElementwiseName]: readonly Derivative[] } = 
   ne: NO,
   and: NO,
   or: NO,
+  xor: NO,
+  bitwiseLeftShift: NO,
+  bitwiseRightShift: NO,
   // d where(c, y, z) = –, [c], [¬c]; select, not multiply: the branch not taken may be infinite
   where: [
     ({ dy }) => dy,

@@ -2,7 +2,7 @@
  * @file What samples are drawn from. Everything comes from whole numbers, so a property-based test can
  * shrink a failing case, and a seed can repeat one.
  */
-import type { Domain } from '../ops/elementwise.ts';
+import type { Domain } from '../ops/primitive.ts';
 import { sizeOf, type Shape } from '../shape.ts';
 import type { ElementType, HostArray } from './host.ts';
 
@@ -121,5 +121,7 @@ function drawReal(domain: Domain, u: number): number {
   if (domain === 'positive') return 0.05 + u * 8;
   if (domain === 'nonzero') return u < 0.5 ? -0.1 - u * 8 : 0.1 + (u - 0.5) * 8;
   if (domain === 'small') return u * 6 - 3;
+  if (domain === 'unit') return u * 1.9 - 0.95;
+  if (domain === 'aboveOne') return 1.05 + u * 8;
   return u * 8 - 4;
 }

@@ -3,9 +3,10 @@
  * Everything above (composites, Tensor methods) goes through these functions.
  */
 import type { ReduceName } from '../ops/reduction.ts';
-import { computeType, isFloat, promote, type DType } from '../dtype.ts';
+import { computeType, isFloat, promote, toElement, type DType, type ScalarType } from '../dtype.ts';
 import { DTypeError, ShapeError } from '../errors.ts';
-import { ELEMENTWISE, type ElementwiseName, type ElementwiseOp } from '../ops/elementwise.ts';
+import { ELEMENTWISE, type ElementwiseName } from '../ops/elementwise.ts';
+import type { ElementwiseOp } from '../ops/primitive.ts';
 import {
   broadcastShapes,
   normalizeAxes,
@@ -24,14 +25,14 @@ import {
   type Range,
 } from './node.ts';
 
-/** The same literal everywhere, written into the program's text. */
+/** The same literal everywhere, written into the program's text; the value as an element of the type. */
 export function constant(value: number, shape: Shape, dtype: DType): Node {
-  return makeNode('constant', [], { value }, shape, dtype);
+  return makeNode('constant', [], { value: toElement(value, dtype) }, shape, dtype);
 }
 
-/** A host number as data, shape []. */
-export function scalar(value: number, dtype: DType): Node {
-  return makeNode('scalar', [], { value }, [], dtype);
+/** A host number as data, shape []; the value as an element of the type. */
+export function scalar(value: number, dtype: ScalarType): Node {
+  return makeNode('scalar', [], { value: toElement(value, dtype) }, [], dtype);
 }
 
 /** Row-major index of each element, i32. */
@@ -149,7 +150,7 @@ export function elementwise(name: ElementwiseName, operands: readonly Node[], dt
   const shape = operands.map((x) => x.shape).reduce((a, b) => broadcastShapes(name, a, b));
   const typed = name === 'cast' ? operands : promoteOperands(name, op, operands);
   const result = resultType(op, typed, dtype);
-  const folded = fold(name, typed, shape);
+  const folded = fold(name, typed);
   if (folded) return expand(folded, shape);
   const inputs = typed.map((x) => expand(x, shape));
   return makeNode('elementwise', inputs, { name }, shape, result);
@@ -166,6 +167,13 @@ function resultType(op: ElementwiseOp, typed: readonly Node[], dtype: DType | un
   return typed.at(-1)!.dtype;
 }
 
+/** The type among those of the op that operands which meet in `common` are computed in. */
+function typeOf(op: ElementwiseOp, common: ScalarType): ScalarType | undefined {
+  if (op.types.includes(common)) return common;
+  if (common === 'bool' && op.types.includes('i32')) return 'i32';
+  return op.types.includes('f32') ? 'f32' : undefined;
+}
+
 /** Brings operands to one type that the op knows; 16-bit floats compute in f32. */
 function promoteOperands(
   name: ElementwiseName,
@@ -173,18 +181,16 @@ function promoteOperands(
   operands: readonly Node[],
 ): readonly Node[] {
   const free = name === 'where' ? operands.slice(1) : operands;
-  let common = computeType(free.map((x) => x.dtype).reduce(promote));
-  if (!op.types.includes(common) && op.types.includes('f32') && !op.types.includes('bool'))
-    common = op.types.includes('i32') && common === 'bool' ? 'i32' : 'f32';
-  if (!op.types.includes(common))
+  const common = typeOf(op, computeType(free.map((x) => x.dtype).reduce(promote)));
+  if (!common)
     throw new DTypeError(
       `${name}: takes ${op.types.join(', ')}; got ${free.map((x) => x.dtype).join(', ')}`,
     );
-  const cast_ = (x: Node): Node => literalCast(x, common);
-  if (name !== 'where') return operands.map(cast_);
+  const typed = free.map((x) => literalCast(x, common));
+  if (name !== 'where') return typed;
   if (operands[0]!.dtype !== 'bool')
     throw new DTypeError(`where: the condition must be bool, got ${operands[0]!.dtype}`);
-  return [operands[0]!, ...free.map(cast_)];
+  return [operands[0]!, ...typed];
 }
 
 function literalCast(x: Node, dtype: DType): Node {
@@ -194,19 +200,12 @@ function literalCast(x: Node, dtype: DType): Node {
 }
 
 /** `x·1`, `x+0`, `x−0`, `x/1` are x: gradients begin with ones and sums with zeros. */
-function fold(name: ElementwiseName, [a, b]: readonly Node[], shape: Shape): Node | undefined {
+function fold(name: ElementwiseName, [a, b]: readonly Node[]): Node | undefined {
   const neutral = name === 'mul' || name === 'div' ? 1 : name === 'add' || name === 'sub' ? 0 : NaN;
   const isNeutral = (x: Node | undefined): boolean =>
     x?.op === 'constant' && x.attrs.value === neutral;
   if (isNeutral(b) && a) return a;
-  if (isNeutral(a) && b && (name === 'mul' || name === 'add')) return b;
-  if (name === 'mul' && (isZero(a) || isZero(b)) && a?.dtype === 'f32')
-    return constant(0, shape, 'f32');
-  return undefined;
-}
-
-function isZero(x: Node | undefined): boolean {
-  return x?.op === 'constant' && x.attrs.value === 0;
+  return isNeutral(a) && (name === 'mul' || name === 'add') ? b : undefined;
 }
 
 /**

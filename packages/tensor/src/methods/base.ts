@@ -1,6 +1,6 @@
 /** @file What every family of methods stands on: the node, its shape and type, and how results are wrapped. */
-import { isFloat, type DType } from '../dtype.ts';
-import { scalar } from '../graph/build.ts';
+import type { DType } from '../dtype.ts';
+import { hostNumber } from '../graph/composite/literal.ts';
 import type { Node } from '../graph/node.ts';
 import { sizeOf, type Shape } from '../shape.ts';
 
@@ -42,10 +42,8 @@ export abstract class TensorBase<Self extends TensorBase<Self>> {
   /** A handle of another node. */
   protected abstract wrap(node: Node): Self;
 
-  /** A number meets a float tensor as f32, an integer tensor as its type when it is whole; it is data, not text. */
+  /** A tensor's node, or a number as `hostNumber` has it beside this tensor. */
   protected operand(other: Self | number): Node {
-    if (typeof other !== 'number') return other.node;
-    const whole = Number.isInteger(other) && !isFloat(this.dtype) && this.dtype !== 'bool';
-    return scalar(other, whole ? this.dtype : 'f32');
+    return typeof other === 'number' ? hostNumber(other, this.dtype) : other.node;
   }
 }

@@ -1,105 +1,39 @@
 /**
  * @file The elementwise primitives, one record each: its meaning in f64 (the oracle of every test) and
  * in WGSL. The WebAssembly meaning is in `backend/wasm/scalar.ts`, the gradient in `@camada/autograd`;
- * both tables are total, so the compiler names what a new record lacks.
+ * both tables are total, so the compiler names what a new record lacks. `docs/numerics.md` has the
+ * rules for special values and says where the tolerances come from.
  */
-import type { ScalarType } from '../dtype.ts';
-import { erf } from './special.ts';
-
-/** Where an op is defined and smooth; tests draw inputs from it. */
-export type Domain = 'real' | 'positive' | 'nonzero' | 'small' | 'integer' | 'bool' | 'any';
-
-/** One elementwise primitive. */
-export interface ElementwiseOp {
-  readonly arity: 1 | 2 | 3;
-  /** Result type: that of the (last) operand, or always bool, or the type named at the call. */
-  readonly result: 'same' | 'bool' | 'attr';
-  /** Types its operands may have. `where` takes a bool first. */
-  readonly types: readonly ScalarType[];
-  /** Meaning in f64. Bools are 0 and 1. */
-  readonly reference: (...x: number[]) => number;
-  /** Meaning in WGSL for operand texts `x`; `dtype` is the result's, `from` the first operand's. */
-  readonly wgsl: (x: readonly string[], dtype: ScalarType, from: ScalarType) => string;
-  /** Inputs that tests draw, one for each operand. */
-  readonly sample: readonly Domain[];
-  /** Error bound on f32 devices, relative to 1 + |reference|; see docs/numerics.md. */
-  readonly tolerance: number;
-  /** True where the derivative exists and is used. */
-  readonly smooth: boolean;
-}
-
-const NUMERIC = ['f32', 'i32', 'u32'] as const;
-const FLOAT = ['f32'] as const;
-const SIGNED = ['f32', 'i32'] as const;
-const BOOL = ['bool'] as const;
-const ANY = ['f32', 'i32', 'u32', 'bool'] as const;
-
-function unary(
-  types: readonly ScalarType[],
-  reference: (x: number) => number,
-  wgsl: (x: string) => string,
-  sample: Domain = 'real',
-  tolerance = 1e-6,
-): ElementwiseOp {
-  const text = (x: readonly string[]): string => wgsl(x[0]!);
-  const smooth = types !== BOOL;
-  return {
-    arity: 1,
-    result: 'same',
-    types,
-    reference,
-    wgsl: text,
-    sample: [sample],
-    tolerance,
-    smooth,
-  };
-}
-
-function binary(
-  types: readonly ScalarType[],
-  reference: (x: number, y: number) => number,
-  wgsl: (x: string, y: string) => string,
-  sample: readonly [Domain, Domain] = ['real', 'real'],
-  tolerance = 1e-6,
-): ElementwiseOp {
-  const text = (x: readonly string[]): string => wgsl(x[0]!, x[1]!);
-  return {
-    arity: 2,
-    result: 'same',
-    types,
-    reference,
-    wgsl: text,
-    sample,
-    tolerance,
-    smooth: true,
-  };
-}
-
-function comparison(reference: (x: number, y: number) => boolean, operator: string): ElementwiseOp {
-  return {
-    arity: 2,
-    result: 'bool',
-    types: NUMERIC,
-    reference: (x, y) => Number(reference(x!, y!)),
-    wgsl: (x) => `(${x[0]} ${operator} ${x[1]})`,
-    sample: ['integer', 'integer'],
-    tolerance: 0,
-    smooth: false,
-  };
-}
-
-function logical(reference: (x: number, y: number) => number, operator: string): ElementwiseOp {
-  return {
-    ...binary(BOOL, reference, (x, y) => `(${x} ${operator} ${y})`, ['bool', 'bool'], 0),
-    smooth: false,
-  };
-}
+import {
+  ANY,
+  BITS,
+  EXACT,
+  FLOAT,
+  INTEGER,
+  NUMERIC,
+  binary,
+  bitwise,
+  classification,
+  comparison,
+  unary,
+  type ElementwiseOp,
+} from './primitive.ts';
+import { copySign, erf, erfc, floorQuotient, integerRest, power, roundEven } from './special.ts';
 
 /** Name of an elementwise primitive. */
 export type ElementwiseName =
   | 'neg'
+  | 'abs'
+  | 'floor'
+  | 'ceil'
+  | 'round'
+  | 'trunc'
   | 'exp'
+  | 'exp2'
+  | 'expm1'
   | 'log'
+  | 'log2'
+  | 'log1p'
   | 'sqrt'
   | 'rsqrt'
   | 'reciprocal'
@@ -107,14 +41,19 @@ export type ElementwiseName =
   | 'cos'
   | 'tanh'
   | 'erf'
-  | 'abs'
-  | 'floor'
+  | 'erfc'
+  | 'isNaN'
+  | 'isFinite'
   | 'not'
   | 'add'
   | 'sub'
   | 'mul'
   | 'div'
+  | 'fmod'
+  | 'floorDivide'
   | 'pow'
+  | 'atan2'
+  | 'copysign'
   | 'maximum'
   | 'minimum'
   | 'lt'
@@ -123,6 +62,9 @@ export type ElementwiseName =
   | 'ne'
   | 'and'
   | 'or'
+  | 'xor'
+  | 'bitwiseLeftShift'
+  | 'bitwiseRightShift'
   | 'where'
   | 'cast';
 
@@ -130,54 +72,115 @@ export type ElementwiseName =
 export const ELEMENTWISE: Readonly<Record<ElementwiseName, ElementwiseOp>> = {
   /** −x. */
   neg: unary(
-    SIGNED,
+    NUMERIC,
     (x) => -x,
-    (x) => `(-${x})`,
-    'real',
-    0,
+    (x, dtype) => (dtype === 'u32' ? `(0u - ${x})` : `(-${x})`),
+    { tolerance: 0 },
   ),
+  /** |x|. */
+  abs: unary(NUMERIC, Math.abs, (x) => `abs(${x})`, { sample: ['nonzero'], tolerance: 0 }),
+  /** Largest integer not above x. */
+  floor: unary(FLOAT, Math.floor, (x) => `floor(${x})`, EXACT),
+  /** Smallest integer not below x. */
+  ceil: unary(FLOAT, Math.ceil, (x) => `ceil(${x})`, EXACT),
+  /** Nearest integer, ties to even. */
+  round: unary(FLOAT, roundEven, (x) => `round(${x})`, EXACT),
+  /** The integer next to x on the side of 0. */
+  trunc: unary(FLOAT, Math.trunc, (x) => `trunc(${x})`, EXACT),
   /** eˣ. */
-  exp: unary(FLOAT, Math.exp, (x) => `exp(${x})`, 'small', 4e-6),
+  exp: unary(FLOAT, Math.exp, (x) => `exp(${x})`, { sample: ['small'], tolerance: 4e-6, cost: 8 }),
+  /** 2ˣ. */
+  exp2: unary(
+    FLOAT,
+    (x) => 2 ** x,
+    (x) => `exp2(${x})`,
+    {
+      sample: ['small'],
+      tolerance: 4e-6,
+      cost: 8,
+    },
+  ),
+  /** eˣ − 1, to relative accuracy near 0. */
+  expm1: unary(FLOAT, Math.expm1, (x) => `camada_expm1(${x})`, {
+    sample: ['small'],
+    tolerance: 4e-6,
+    cost: 12,
+  }),
   /** Natural logarithm; −∞ at 0, NaN below. */
-  log: unary(FLOAT, Math.log, (x) => `log(${x})`, 'positive', 4e-6),
+  log: unary(FLOAT, Math.log, (x) => `log(${x})`, {
+    sample: ['positive'],
+    tolerance: 4e-6,
+    cost: 10,
+  }),
+  /** Logarithm to base 2. */
+  log2: unary(FLOAT, Math.log2, (x) => `log2(${x})`, {
+    sample: ['positive'],
+    tolerance: 4e-6,
+    cost: 10,
+  }),
+  /** log(1 + x), to relative accuracy near 0. */
+  log1p: unary(FLOAT, Math.log1p, (x) => `camada_log1p(${x})`, {
+    sample: ['positive'],
+    tolerance: 4e-6,
+    cost: 12,
+  }),
   /** Square root; NaN below 0. */
-  sqrt: unary(FLOAT, Math.sqrt, (x) => `sqrt(${x})`, 'positive', 1e-6),
+  sqrt: unary(FLOAT, Math.sqrt, (x) => `sqrt(${x})`, { sample: ['positive'], cost: 4 }),
   /** 1/√x; one op since every device has it. */
   rsqrt: unary(
     FLOAT,
     (x) => 1 / Math.sqrt(x),
     (x) => `inverseSqrt(${x})`,
-    'positive',
-    2e-6,
+    {
+      sample: ['positive'],
+      tolerance: 2e-6,
+      cost: 7,
+    },
   ),
   /** 1/x. */
   reciprocal: unary(
     FLOAT,
     (x) => 1 / x,
     (x) => `(1.0 / ${x})`,
-    'nonzero',
-    2e-6,
+    {
+      sample: ['nonzero'],
+      tolerance: 2e-6,
+      cost: 4,
+    },
   ),
-  sin: unary(FLOAT, Math.sin, (x) => `camada_sin(${x})`, 'small', 2e-5),
-  cos: unary(FLOAT, Math.cos, (x) => `camada_cos(${x})`, 'small', 2e-5),
-  /** Hyperbolic tangent, clamped where it is ±1 in f32 since WGSL's overflows. */
-  tanh: unary(FLOAT, Math.tanh, (x) => `tanh(clamp(${x}, -15.0, 15.0))`, 'real', 1e-5),
+  /** Sine, radians. */
+  sin: unary(FLOAT, Math.sin, (x) => `camada_sin(${x})`, {
+    sample: ['small'],
+    tolerance: 2e-6,
+    cost: 16,
+  }),
+  /** Cosine, radians. */
+  cos: unary(FLOAT, Math.cos, (x) => `camada_cos(${x})`, {
+    sample: ['small'],
+    tolerance: 2e-6,
+    cost: 16,
+  }),
+  /** Hyperbolic tangent. */
+  tanh: unary(FLOAT, Math.tanh, (x) => `camada_tanh(${x})`, { tolerance: 2e-6, cost: 11 }),
   /** Error function. */
-  erf: unary(FLOAT, erf, (x) => `camada_erf(${x})`, 'real', 2e-6),
-  /** |x|. */
-  abs: unary(SIGNED, Math.abs, (x) => `abs(${x})`, 'nonzero', 0),
-  /** Largest integer not above x. Its gradient is 0. */
-  floor: unary(FLOAT, Math.floor, (x) => `floor(${x})`, 'real', 0),
-  not: {
-    ...unary(
-      BOOL,
-      (x) => 1 - x,
-      (x) => `(!${x})`,
-      'bool',
-      0,
-    ),
-    smooth: false,
-  },
+  erf: unary(FLOAT, erf, (x) => `camada_erf(${x})`, { tolerance: 2e-6, cost: 13 }),
+  /** 1 − erf x, to relative accuracy in its tail. */
+  erfc: unary(FLOAT, erfc, (x) => `camada_erfc(${x})`, { tolerance: 2e-6, cost: 20 }),
+  /** Whether x is NaN. */
+  isNaN: classification(Number.isNaN, (bits) => `(${bits} > 0x7f800000u)`),
+  /** Whether x is neither NaN nor infinite. */
+  isFinite: classification(Number.isFinite, (bits) => `(${bits} < 0x7f800000u)`),
+  /** Negation of a bool, or of every bit. */
+  not: unary(
+    BITS,
+    (x) => 1 - x,
+    (x, dtype) => (dtype === 'bool' ? `(!${x})` : `(~${x})`),
+    {
+      ...EXACT,
+      integer: (x) => ~x,
+      sample: ['bool'],
+    },
+  ),
   add: binary(
     NUMERIC,
     (x, y) => x + y,
@@ -192,33 +195,97 @@ export const ELEMENTWISE: Readonly<Record<ElementwiseName, ElementwiseOp>> = {
     NUMERIC,
     (x, y) => x * y,
     (x, y) => `(${x} * ${y})`,
+    { integer: Math.imul },
   ),
   /** True division of floats. */
   div: binary(
     FLOAT,
     (x, y) => x / y,
     (x, y) => `(${x} / ${y})`,
-    ['real', 'nonzero'],
-    4e-6,
+    {
+      sample: ['real', 'nonzero'],
+      tolerance: 4e-6,
+      cost: 4,
+    },
   ),
-  /** xʸ for x ≥ 0 (NaN for x < 0, as in WGSL); integer powers of any base are `square`, `mul`. */
-  pow: binary(
-    FLOAT,
-    (x, y) => (x < 0 ? NaN : Math.pow(x, y)),
-    (x, y) => `camada_pow(${x}, ${y})`,
-    ['positive', 'small'],
-    4e-5,
+  /** x − y·trunc(x/y), exact; of integers 0 where y is 0. */
+  fmod: binary(
+    NUMERIC,
+    (x, y) => x % y,
+    (x, y, dtype) => (dtype === 'f32' ? `camada_fmod(${x}, ${y})` : `(${x} % ${y})`),
+    { integer: integerRest, sample: ['real', 'nonzero'], tolerance: 0, cost: 12 },
   ),
-  /** Larger operand. */
-  maximum: binary(NUMERIC, Math.max, (x, y) => `max(${x}, ${y})`, ['real', 'real'], 0),
-  /** Smaller operand. */
-  minimum: binary(NUMERIC, Math.min, (x, y) => `min(${x}, ${y})`, ['real', 'real'], 0),
+  /** ⌊x/y⌋ of integers; 0 where y is 0. */
+  floorDivide: binary(
+    INTEGER,
+    floorQuotient,
+    (x, y, dtype) => `camada_floor_${dtype}(${x}, ${y})`,
+    {
+      ...EXACT,
+      sample: ['integer', 'nonzero'],
+      cost: 8,
+    },
+  ),
+  /** xʸ; for x < 0 signed where y is whole, else NaN. */
+  pow: binary(FLOAT, power, (x, y) => `camada_pow(${x}, ${y})`, {
+    sample: ['positive', 'small'],
+    tolerance: 4e-5,
+    cost: 24,
+  }),
+  /** Angle of the point (y, x), first operand y, in (−π, π]. */
+  atan2: binary(FLOAT, Math.atan2, (y, x) => `camada_atan2(${y}, ${x})`, {
+    sample: ['nonzero', 'nonzero'],
+    cost: 14,
+  }),
+  /** |x| with the sign of y. */
+  copysign: binary(FLOAT, copySign, (x, y) => `camada_copysign(${x}, ${y})`, {
+    sample: ['nonzero', 'nonzero'],
+    tolerance: 0,
+  }),
+  /** Larger operand; NaN where either is. */
+  maximum: binary(
+    NUMERIC,
+    Math.max,
+    (x, y, dtype) => `${dtype === 'f32' ? 'camada_max' : 'max'}(${x}, ${y})`,
+    { tolerance: 0 },
+  ),
+  /** Smaller operand; NaN where either is. */
+  minimum: binary(
+    NUMERIC,
+    Math.min,
+    (x, y, dtype) => `${dtype === 'f32' ? 'camada_min' : 'min'}(${x}, ${y})`,
+    { tolerance: 0 },
+  ),
   lt: comparison((x, y) => x < y, '<'),
   le: comparison((x, y) => x <= y, '<='),
   eq: comparison((x, y) => x === y, '=='),
   ne: comparison((x, y) => x !== y, '!='),
-  and: logical((x, y) => x & y, '&'),
-  or: logical((x, y) => x | y, '|'),
+  and: bitwise(
+    (x, y) => x & y,
+    (x, y) => `(${x} & ${y})`,
+  ),
+  or: bitwise(
+    (x, y) => x | y,
+    (x, y) => `(${x} | ${y})`,
+  ),
+  xor: bitwise(
+    (x, y) => x ^ y,
+    (x, y, dtype) => (dtype === 'bool' ? `(${x} != ${y})` : `(${x} ^ ${y})`),
+  ),
+  /** x·2^(y mod 32). */
+  bitwiseLeftShift: binary(
+    INTEGER,
+    (x, y) => x << y,
+    (x, y) => `(${x} << (u32(${y}) & 31u))`,
+    EXACT,
+  ),
+  /** ⌊x/2^(y mod 32)⌋: copies of the sign of i32, zeros into u32. */
+  bitwiseRightShift: binary(
+    INTEGER,
+    (x, y) => (x < 0 ? x >> y : x >>> y),
+    (x, y) => `(${x} >> (u32(${y}) & 31u))`,
+    EXACT,
+  ),
   /** `where(condition, x, y)`: x where the condition holds, else y. Both are evaluated. */
   where: {
     arity: 3,
@@ -229,16 +296,16 @@ export const ELEMENTWISE: Readonly<Record<ElementwiseName, ElementwiseOp>> = {
     sample: ['bool', 'real', 'real'],
     tolerance: 0,
     smooth: true,
+    cost: 1,
   },
-  /** Conversion to the type of the result; float to integer truncates, anything to bool is ≠ 0. */
-  cast: {
-    arity: 1,
-    result: 'attr',
-    types: ANY,
-    reference: (x) => x,
-    wgsl: (x, dtype) => `${dtype}(${x[0]})`,
-    sample: ['real'],
-    tolerance: 0,
-    smooth: true,
-  },
+  /** Conversion to the result's type: floats to integers truncate and saturate, NaN is 0; anything to bool is ≠ 0. */
+  cast: unary(
+    ANY,
+    (x) => x,
+    (x, dtype, from) => {
+      const named = from === 'f32' && dtype !== 'f32' ? `camada_to_${dtype}` : dtype;
+      return `${named}(${x})`;
+    },
+    { tolerance: 0, result: 'attr' },
+  ),
 };

@@ -1,7 +1,8 @@
 /** @file Every elementwise op on wasm against its f64 reference, over its domain and at the edges. */
 import type { ScalarType } from '../../src/dtype.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ELEMENTWISE, type Domain, type ElementwiseName } from '../../src/ops/elementwise.ts';
+import { ELEMENTWISE, type ElementwiseName } from '../../src/ops/elementwise.ts';
+import type { Domain } from '../../src/ops/primitive.ts';
 import type { MapKernel, Value } from '../../src/schedule/kernel.ts';
 import type { Backend } from '../../src/backend/backend.ts';
 import { openWasm } from '../../src/backend/wasm/index.ts';
@@ -14,6 +15,8 @@ const DRAW: Record<Domain, (u: number) => number> = {
   positive: (u) => Math.exp(u * 8),
   nonzero: (u) => u * 10 + Math.sign(u || 1) * 0.1,
   small: (u) => u * 3,
+  unit: (u) => u,
+  aboveOne: (u) => 2 + u,
   integer: (u) => Math.trunc(u * 5),
   bool: (u) => Number(u > 0),
   any: (u) => u * 100,
@@ -113,9 +116,7 @@ describe.each([{ relaxed: true }, { relaxed: false }])('elementwise, %o', ({ rel
     const x = [Infinity, -Infinity, NaN, 1e30, 1e-6, -1e-6];
     for (const op of ['tanh', 'erf'] as const) {
       const [a, b, c, d, e, f] = await of(op, x);
-      expect([a, b, c, d]).toEqual(
-        [1, -1, NaN, 1].map((v) => (Number.isNaN(v) ? NaN : expect.closeTo(v, 6))),
-      );
+      expect([a, b, c, d]).toEqual([1, -1, NaN, 1]);
       const slope = op === 'tanh' ? 1 : 2 / Math.sqrt(Math.PI);
       expect(e! / (1e-6 * slope)).toBeCloseTo(1, 5);
       expect(f).toBe(-e!);
@@ -132,7 +133,7 @@ describe.each([{ relaxed: true }, { relaxed: false }])('elementwise, %o', ({ rel
   test('pow of zeros, ones, infinities and negative bases', async () => {
     const x = [0, 0, 0, 1, 2, -2, 2, Infinity, 4, 9];
     const y = [0, 2, -1, 5, 0, 2, 1000, 0, 0.5, -0.5];
-    const expected = [1, 0, Infinity, 1, 1, NaN, Infinity, 1, 2, 1 / 3];
+    const expected = [1, 0, Infinity, 1, 1, 4, Infinity, 1, 2, 1 / 3];
     expect(worstError(await of('pow', x, y), expected)).toBeLessThan(4e-5);
   });
 });

@@ -2,12 +2,8 @@
 import type { ScalarType } from '../../src/dtype.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Backend } from '../../src/backend/backend.ts';
-import {
-  ELEMENTWISE,
-  type Domain,
-  type ElementwiseName,
-  type ElementwiseOp,
-} from '../../src/ops/elementwise.ts';
+import { ELEMENTWISE, type ElementwiseName } from '../../src/ops/elementwise.ts';
+import { meaningOf, type Domain, type ElementwiseOp } from '../../src/ops/primitive.ts';
 import { erf } from '../../src/ops/special.ts';
 import type { MapKernel, Value } from '../../src/schedule/kernel.ts';
 import { buffersOf, expectClose, load, numbers, open, runKernel } from './harness.ts';
@@ -57,7 +53,7 @@ test.each(CASES)('%s of %s', async (name, type) => {
     const inputs = types.map((t, i) => draw(op.sample[i]!, t, i + 1));
     if (name === 'cast' && result === 'u32') inputs[0] = inputs[0]!.map(Math.abs);
     const expected = inputs[0]!.map((_, j) => {
-      const x = op.reference(...inputs.map((list) => list[j]!));
+      const x = meaningOf(op, type)(...inputs.map((list) => list[j]!));
       if (result === 'bool') return Number(x !== 0);
       if (result === 'i32') return Math.trunc(x) | 0;
       return result === 'u32' ? Math.trunc(x) >>> 0 : x;
@@ -103,5 +99,5 @@ test('pow at its corners', async () => {
   ];
   const memory = [pad(x), pad(y), pad([])];
   const out = await runKernel(backend, kernelOf('pow', ['f32', 'f32'], 'f32'), memory);
-  expectClose(out[2]!.slice(0, 7), [1, 0, Infinity, 1, NaN, 0.25, 2], 1e-6);
+  expectClose(out[2]!.slice(0, 7), [1, 0, Infinity, 1, 4, 0.25, 2], 1e-6);
 });

@@ -2,10 +2,11 @@
  * @file The oracle: evaluates graph nodes in f64 by the op table's own meaning, with plain loops. Slow and
  * obvious on purpose; every kernel of every other back end is tested against it.
  */
-import { computeType, fromBf16, fromF16, toBf16, toF16, type DType } from '../../dtype.ts';
+import { computeType, toElement, type DType } from '../../dtype.ts';
 import { invariant } from '../../errors.ts';
 import type { Node, NodeOf, OpName } from '../../graph/node.ts';
 import { ELEMENTWISE } from '../../ops/elementwise.ts';
+import { meaningOf } from '../../ops/primitive.ts';
 import { combiner, REDUCTIONS } from '../../ops/reduction.ts';
 import { uniformAt } from '../../philox.ts';
 import { contiguousStrides, sizeOf, type Shape } from '../../shape.ts';
@@ -61,7 +62,8 @@ function generate(shape: Shape, f: (index: number) => number): Values {
 }
 
 function elementwise(node: NodeOf<'elementwise'>, inputs: readonly Values[]): Values {
-  const { reference } = ELEMENTWISE[node.attrs.name] as { reference: (...x: number[]) => number };
+  const type = computeType(node.inputs.at(-1)!.dtype);
+  const reference = meaningOf(ELEMENTWISE[node.attrs.name], type);
   const [a, b, c] = inputs as [Values, Values, Values];
   const finish = conversion(node);
   if (inputs.length === 1) return generate(node.shape, (i) => finish(reference(a[i]!)));
@@ -77,11 +79,11 @@ function conversion(node: Node): (x: number) => number {
 
 const CONVERT: Record<DType, (fromFloat: boolean) => (x: number) => number> = {
   f32: () => (x) => x,
-  f16: () => (x) => fromF16(toF16(x)),
-  bf16: () => (x) => fromBf16(toBf16(x)),
-  i32: (fromFloat) => (fromFloat ? saturate(-(2 ** 31), 2 ** 31 - 1) : wrapI32),
-  u32: (fromFloat) => (fromFloat ? saturate(0, 2 ** 32 - 1) : (x) => wrapU32(x)),
-  bool: () => (x) => (x === 0 ? 0 : 1),
+  f16: () => (x) => toElement(x, 'f16'),
+  bf16: () => (x) => toElement(x, 'bf16'),
+  i32: (fromFloat) => (x) => (fromFloat ? toElement(x, 'i32') : x | 0),
+  u32: (fromFloat) => (x) => (fromFloat ? toElement(x, 'u32') : x >>> 0),
+  bool: () => (x) => toElement(x, 'bool'),
 };
 
 /** Calls `visit(outIndex, inIndex)` over a shape where the input is addressed by strides. */

@@ -268,13 +268,9 @@ function constantValue(value: Value & { kind: 'constant' }): Expr {
   return i32x4(value.dtype === 'bool' ? -Number(value.value !== 0) : value.value);
 }
 
-/** A literal second operand lets pmin and pmax keep a NaN of the first. */
 function opValue(e: Emission, env: Env, value: Value & { kind: 'op' }): Expr {
-  const literalFirst = e.kernel.values[value.args[0]!]!.kind === 'constant';
-  const flips = literalFirst && (value.op === 'maximum' || value.op === 'minimum');
-  const args = flips ? [...value.args].reverse() : value.args;
   const from = e.kernel.values[value.args.at(-1)!]!.dtype;
-  const operands = args.map((id) => env.get(id)!);
+  const operands = value.args.map((id) => env.get(id)!);
   return EMIT[value.op](e.code, e, operands, { dtype: value.dtype, from });
 }
 

@@ -6,7 +6,7 @@
  */
 import { Code, f32x4, i32, load, op, plus, store, type Local } from './assembler.ts';
 import type { ModuleFunction, Signature } from './encode.ts';
-import { multiplyAdd } from './transcendental.ts';
+import { multiplyAdd } from './polynomial.ts';
 
 /** Columns of a tile. */
 export const TILE_COLUMNS = 8;

@@ -7,7 +7,10 @@ import type { ScalarType } from '../../dtype.ts';
 import type { ElementwiseName } from '../../ops/elementwise.ts';
 import { f32x4, i32x4, op, type Code, type Expr, type Local } from './assembler.ts';
 import type { PLAIN } from './opcodes.ts';
+import { floatRest, integerRest, quotient, shift } from './division.ts';
+import type { Arithmetic } from './polynomial.ts';
 import * as f32 from './transcendental.ts';
+import { atan2, cos, sin } from './trigonometry.ts';
 
 /** Types around an op: of its result and of its (last) operand. */
 export interface OpTypes {
@@ -16,7 +19,7 @@ export interface OpTypes {
 }
 
 /** Writes what an op needs beforehand and returns its value. */
-export type EmitOp = (c: Code, how: f32.Arithmetic, x: readonly Local[], types: OpTypes) => Expr;
+export type EmitOp = (c: Code, how: Arithmetic, x: readonly Local[], types: OpTypes) => Expr;
 
 type Name = keyof typeof PLAIN;
 type ByType = Partial<Record<ScalarType, Name>>;
@@ -41,7 +44,7 @@ function comparison(name: 'lt' | 'le' | 'eq' | 'ne'): EmitOp {
   return plain(names as ByType);
 }
 
-function ofOne(f: (c: Code, how: f32.Arithmetic, x: Local) => Expr): EmitOp {
+function ofOne(f: (c: Code, how: Arithmetic, x: Local) => Expr): EmitOp {
   return (c, how, x) => f(c, how, x[0]!);
 }
 
@@ -77,34 +80,66 @@ export function convert(x: Local, from: ScalarType, to: ScalarType): Expr {
   return CONVERT[from][to](x);
 }
 
+/** The larger or smaller of floats; pmax and pmin keep a NaN of x, the comparison makes one of y's. */
+function choice(f: 'f32x4.pmax' | 'f32x4.pmin', ofInteger: 'max' | 'min'): EmitOp {
+  return (_c, _how, [x, y], { from }) => {
+    if (from !== 'f32') return op(`i32x4.${ofInteger}_${from === 'i32' ? 's' : 'u'}`, x!, y!);
+    return op('v128.or', op(f, x!, y!), op('f32x4.ne', y!, y!));
+  };
+}
+
+function bitwise(name: 'v128.and' | 'v128.or' | 'v128.xor'): EmitOp {
+  return plain({ bool: name, i32: name, u32: name });
+}
+
 /** The table. */
 export const EMIT: { readonly [K in ElementwiseName]: EmitOp } = {
-  neg: plain({ f32: 'f32x4.neg', i32: 'i32x4.neg' }),
+  neg: plain({ f32: 'f32x4.neg', i32: 'i32x4.neg', u32: 'i32x4.neg' }),
+  abs: (_c, _how, [x], { from }) =>
+    from === 'u32' ? x! : op(from === 'f32' ? 'f32x4.abs' : 'i32x4.abs', x!),
+  floor: float('f32x4.floor'),
+  ceil: float('f32x4.ceil'),
+  round: float('f32x4.nearest'),
+  trunc: float('f32x4.trunc'),
   exp: ofOne(f32.exp),
+  exp2: ofOne(f32.exp2),
+  expm1: ofOne(f32.expm1),
   log: ofOne(f32.log),
+  log2: ofOne(f32.log2),
+  log1p: ofOne(f32.log1p),
   sqrt: float('f32x4.sqrt'),
   rsqrt: (_c, _how, x) => op('f32x4.div', f32x4(1), op('f32x4.sqrt', x[0]!)),
   reciprocal: (_c, _how, x) => op('f32x4.div', f32x4(1), x[0]!),
-  sin: ofOne(f32.sin),
-  cos: ofOne(f32.cos),
+  sin: ofOne(sin),
+  cos: ofOne(cos),
   tanh: ofOne(f32.tanh),
   erf: ofOne(f32.erf),
-  abs: plain({ f32: 'f32x4.abs', i32: 'i32x4.abs' }),
-  floor: float('f32x4.floor'),
-  not: plain({ bool: 'v128.not' }),
+  erfc: ofOne(f32.erfc),
+  isNaN: (_c, _how, [x]) => op('f32x4.ne', x!, x!),
+  isFinite: (_c, _how, [x]) => op('f32x4.lt', op('f32x4.abs', x!), f32x4(Infinity)),
+  not: plain({ bool: 'v128.not', i32: 'v128.not', u32: 'v128.not' }),
   add: plain({ f32: 'f32x4.add', i32: 'i32x4.add', u32: 'i32x4.add' }),
   sub: plain({ f32: 'f32x4.sub', i32: 'i32x4.sub', u32: 'i32x4.sub' }),
   mul: plain({ f32: 'f32x4.mul', i32: 'i32x4.mul', u32: 'i32x4.mul' }),
   div: float('f32x4.div'),
-  pow: (c, how, x) => f32.pow(c, how, x[0]!, x[1]!),
-  maximum: plain({ f32: 'f32x4.pmax', i32: 'i32x4.max_s', u32: 'i32x4.max_u' }),
-  minimum: plain({ f32: 'f32x4.pmin', i32: 'i32x4.min_s', u32: 'i32x4.min_u' }),
+  fmod: (c, _how, [x, y], { from }) =>
+    from === 'f32' ? floatRest(c, x!, y!) : integerRest(c, x!, y!, from === 'i32'),
+  floorDivide: (c, _how, [x, y], { from }) => quotient(c, x!, y!, from === 'i32', 'f64x2.floor'),
+  pow: (c, how, [x, y]) => f32.pow(c, how, x!, y!),
+  atan2: (c, how, [y, x]) => atan2(c, how, y!, x!),
+  copysign: (_c, _how, [x, y]) => op('v128.bitselect', x!, y!, i32x4(0x7fffffff)),
+  maximum: choice('f32x4.pmax', 'max'),
+  minimum: choice('f32x4.pmin', 'min'),
   lt: comparison('lt'),
   le: comparison('le'),
   eq: comparison('eq'),
   ne: comparison('ne'),
-  and: plain({ bool: 'v128.and' }),
-  or: plain({ bool: 'v128.or' }),
+  and: bitwise('v128.and'),
+  or: bitwise('v128.or'),
+  xor: bitwise('v128.xor'),
+  bitwiseLeftShift: (_c, _how, [x, y]) => shift('i32.shl', x!, y!),
+  bitwiseRightShift: (_c, _how, [x, y], { from }) =>
+    shift(from === 'i32' ? 'i32.shr_s' : 'i32.shr_u', x!, y!),
   where: (_c, _how, x) => op('v128.bitselect', x[1]!, x[2]!, x[0]!),
   cast: (_c, _how, x, { dtype, from }) => convert(x[0]!, from, dtype),
 };

@@ -1,9 +1,11 @@
 /**
  * @file Functions that kernels call. Each is added to a shader whose text names it.
  */
+import { MATH, type Helper } from './math.ts';
 
 /** Name, text, and the names of the helpers it calls, callers after callees. */
-const HELPERS: readonly { readonly name: string; readonly text: string }[] = [
+const HELPERS: readonly Helper[] = [
+  ...MATH,
   {
     name: 'camada_random',
     // Philox4x32-10, Salmon et al., SC 2011, section 3. WGSL has no 64-bit product, so the upper words are made
@@ -26,58 +28,6 @@ const HELPERS: readonly { readonly name: string; readonly text: string }[] = [
     kx += 0x9e3779b9u; ky += 0xbb67ae85u;
   }
   return f32(x >> 8u) * 5.9604644775390625e-8f;
-}`,
-  },
-  {
-    name: 'camada_erf',
-    // Maclaurin series below 1 (Abramowitz & Stegun 7.1.5), rational form above (7.1.26, error 1.5e-7).
-    text: `fn camada_erf(x: f32) -> f32 {
-  let a = min(abs(x), 6.0);
-  let s = x * x;
-  let small = x * (1.1283791671f + s * (-0.3761263890f + s * (0.1128379167f + s * (-0.0268661706f
-    + s * (0.0052239776f + s * (-0.0008548327f + s * (0.0001205533f + s * (-0.0000149257f
-    + s * (0.0000016462f + s * -0.0000001637f)))))))));
-  let t = 1.0 / (1.0 + 0.3275911f * a);
-  let tail = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
-  let large = sign(x) * (1.0 - tail * exp(-a * a));
-  return select(large, small, a < 1.0);
-}`,
-  },
-  {
-    name: 'camada_sin',
-    // WGSL only promises an error of 2^-11 within one turn: reduce by multiples of pi first.
-    text: `fn camada_sin(x: f32) -> f32 {
-  let k = round(x * 0.31830988618f);
-  return camada_half_turn(x, k, k);
-}`,
-  },
-  {
-    name: 'camada_cos',
-    text: `fn camada_cos(x: f32) -> f32 {
-  let k = round(x * 0.31830988618f - 0.5);
-  return -camada_half_turn(x, k + 0.5, k);
-}`,
-  },
-  {
-    name: 'camada_half_turn',
-    // (-1)^k sin(x - turns pi): pi in three parts after Cody and Waite, then Taylor's series to x^11.
-    text: `fn camada_half_turn(x: f32, turns: f32, k: f32) -> f32 {
-  let near = ((x - turns * 3.140625f) - turns * 9.67502593994140625e-4f) - turns * 1.509957990978376432e-7f;
-  let r = clamp(near, -2.0, 2.0);
-  let s = r * r;
-  let sine = r + r * s * (-0.16666666667f + s * (0.0083333333333f + s * (-0.00019841269841f
-    + s * (0.0000027557319224f + s * -0.000000025052108385f))));
-  return select(sine, -sine, abs(k - 2.0 * floor(k * 0.5)) > 0.5);
-}`,
-  },
-  {
-    name: 'camada_pow',
-    // WGSL leaves negative bases undefined and may compute 0 * inf for a base of 0.
-    text: `fn camada_pow(x: f32, y: f32) -> f32 {
-  if (x < 0.0) { return camada_nan(); }
-  if (y == 0.0) { return 1.0; }
-  if (x == 0.0) { return select(camada_inf(), 0.0, y > 0.0); }
-  return pow(x, y);
 }`,
   },
   {

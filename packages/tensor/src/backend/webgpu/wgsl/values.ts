@@ -2,14 +2,12 @@
  * @file Writes a kernel's values and stores as statements. A body covers one point of the loop, or four
  * neighbours on the last axis (`lanes` = 4): values that do not vary along it are then written once.
  */
-import { ELEMENTWISE, type ElementwiseName, type ElementwiseOp } from '../../../ops/elementwise.ts';
+import { ELEMENTWISE } from '../../../ops/elementwise.ts';
 import type { Affine, Kernel, Store, Value, ValueId } from '../../../schedule/kernel.ts';
 import { operandsOf } from '../../../schedule/kernel.ts';
 import { computeType } from '../../../dtype.ts';
 import { affineText, LETTERS, literal } from './text.ts';
 import * as views from './views.ts';
-
-const OPS: Readonly<Record<ElementwiseName, ElementwiseOp>> = ELEMENTWISE;
 
 /** What a body needs to know around it. */
 export interface Frame {
@@ -110,7 +108,7 @@ function gatherAddress(
 function opText(frame: Frame, value: Extract<Value, { kind: 'op' }>, lane: number): string {
   const args = value.args.map((id) => nameOf(frame, id, lane));
   const from = frame.kernel.values[value.args[0]!]!.dtype;
-  return OPS[value.op].wgsl(args, value.dtype, from);
+  return ELEMENTWISE[value.op].wgsl(args, value.dtype, from);
 }
 
 function randomText(frame: Frame, value: Extract<Value, { kind: 'random' }>, lane: number): string {

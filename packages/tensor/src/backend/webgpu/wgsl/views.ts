@@ -5,6 +5,7 @@
  */
 import type { ScalarType } from '../../../dtype.ts';
 import { bytesPerElement, computeType, type DType } from '../../../dtype.ts';
+import { ELEMENTWISE } from '../../../ops/elementwise.ts';
 import type { Affine, Kernel, KernelBuffer, Value } from '../../../schedule/kernel.ts';
 
 /** A buffer as a kernel declares it. */
@@ -108,7 +109,7 @@ export function loadQuadText(view: View, quad: string): string {
 
 /** A value of type `from` as type `to`. */
 export function convertText(text: string, from: ScalarType, to: ScalarType): string {
-  return from === to ? text : `${to}(${text})`;
+  return from === to ? text : ELEMENTWISE.cast.wgsl([text], to, from);
 }
 
 function stored(view: View, text: string, from: ScalarType): string {
