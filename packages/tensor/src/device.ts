@@ -93,28 +93,39 @@ export class Device {
       );
     if (!storage.device) this.upload(storage);
     const buffer = storage.device!.buffer as DeviceBuffer;
-    if (!this.owned.has(buffer))
-      throw new DeviceError(
-        `a tensor lives on another device than the current one (${this.info.backend}); call useDevice() first or copy its data`,
-      );
+    const owner = owners.get(buffer);
+    if (owner !== this) throw new DeviceError(elsewhere(owner, this));
     return buffer;
   }
-
-  private readonly owned = new WeakSet<DeviceBuffer>();
 
   /** Reserves memory on this device. */
   allocate(size: number, dtype: Storage['dtype']): DeviceBuffer {
     const buffer = this.backend.allocate(Math.max(1, size), dtype);
-    this.owned.add(buffer);
+    owners.set(buffer, this);
     return buffer;
   }
 
   private upload(storage: Storage): void {
     const host = storage.host ?? hostArray(storage.dtype, storage.size);
     const buffer = this.allocate(storage.size, storage.dtype);
-    if (storage.size > 0) this.backend.write(buffer, this.fit(host));
+    const late = storage.size > 0 ? this.backend.write(buffer, this.fit(host)) : undefined;
     this.own(storage, buffer);
     storage.host = undefined;
+    late?.catch(() => {
+      if (storage.device?.buffer !== buffer) return;
+      storage.device.release();
+      storage.host = host;
+    });
+  }
+
+  /** The error that made the device unusable, if one did. */
+  get failure(): DeviceError | undefined {
+    return this.backend.failure;
+  }
+
+  /** True after `dispose`. */
+  get disposed(): boolean {
+    return this.closed;
   }
 
   /** Only the reference device keeps f64. */
@@ -133,6 +144,20 @@ export class Device {
   }
 }
 
+/** The device of each buffer. */
+const owners = new WeakMap<DeviceBuffer, Device>();
+
+/** What to say of a tensor whose memory is not on `here`. */
+function elsewhere(owner: Device | undefined, here: Device): string {
+  const why = owner?.failure?.message ?? (owner?.disposed ? 'that device was disposed' : undefined);
+  if (why !== undefined)
+    return (
+      `a tensor's content is lost: it was in the memory of a device that is gone (${why}), and there is no copy ` +
+      'of it; load it again from its file or the last checkpoint'
+    );
+  return `a tensor lives on another device than the current one (${here.info.backend}); call useDevice() first or copy its data`;
+}
+
 /** Choices for `openDevice`; see each back end. */
 export interface DeviceOptions {
   /** wasm: threads to use. @defaultValue the cores, at most 4 */
@@ -147,10 +172,26 @@ export interface DeviceOptions {
 
 let current: Device | undefined;
 let opening: Promise<Device> | undefined;
+/** How each device was opened. */
+const origins = new WeakMap<Device, () => Promise<Device>>();
 
 /** Opens a device. Throws DeviceError when the machine has none of that kind, with what to do. */
 export async function openDevice(name: BackendName, options: DeviceOptions = {}): Promise<Device> {
-  return new Device(await OPEN[name](options));
+  const opened = new Device(await OPEN[name](options));
+  origins.set(opened, () => openDevice(name, options));
+  return opened;
+}
+
+/**
+ * Opens the current device anew, as it was opened, after it was lost or an error left its state unknown, and makes
+ * the new one current. Tensors that have been on the device are lost; those that it never used, which are
+ * still host data, are not. Throws DeviceError when there is no such device any more.
+ */
+export async function resetDevice(): Promise<Device> {
+  const old = current;
+  old?.dispose();
+  current = await ((old && origins.get(old)) ?? openDefault)();
+  return current;
 }
 
 const OPEN: Record<BackendName, (options: DeviceOptions) => Promise<Backend>> = {

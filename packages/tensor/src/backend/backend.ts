@@ -5,6 +5,7 @@
  * Ordering: `write`, `run` and `read` take effect in the order of the calls.
  */
 import type { DType, TypedArray } from '../dtype.ts';
+import type { DeviceError } from '../errors.ts';
 import type { Plan, ScheduleLimits } from '../schedule/plan.ts';
 
 /** Names of the back ends, as in `CAMADA_BACKEND`. */
@@ -47,25 +48,32 @@ export interface MemoryUse {
 export interface Backend {
   readonly info: BackendInfo;
   readonly scheduleLimits: ScheduleLimits;
-  /** Reserves memory; contents undefined. Throws DeviceError when refused, with sizes. */
+  /**
+   * Reserves memory; contents undefined. Throws DeviceError when refused, with sizes; a device that refuses only
+   * later lets the operations on that memory wait for its answer, see `run`.
+   */
   allocate(size: number, dtype: DType): DeviceBuffer;
   /** Gives memory back (to a pool). Using the buffer afterwards is an error. */
   free(buffer: DeviceBuffer): void;
-  /** Copies host elements in; `data.length` equals `buffer.size`. */
-  write(buffer: DeviceBuffer, data: TypedArray): void;
+  /** Copies host elements in; `data.length` equals `buffer.size`. Returns as `run` does. */
+  write(buffer: DeviceBuffer, data: TypedArray): Promise<void> | undefined;
   /** Copies elements out, after all earlier work. Bools come as Uint32Array of 0 and 1. */
   read(buffer: DeviceBuffer): Promise<TypedArray>;
   /** Generates code. Throws DeviceError naming the kernel when the device refuses it. */
   compile(plan: Plan): Program;
   /**
    * Runs a program. `bindings[i]` is the memory of `plan.buffers[i]`, undefined for scratch. `scalars` are the
-   * 32-bit words of the graph's host numbers, by slot.
+   * 32-bit words of the graph's host numbers, by slot. Returns undefined when the work is enqueued. A promise means
+   * that it waits for memory: when it is rejected (DeviceError) this operation and all later ones did not
+   * happen, and theirs were rejected before.
    */
   run(
     program: Program,
     bindings: readonly (DeviceBuffer | undefined)[],
     scalars: Uint32Array,
-  ): void;
+  ): Promise<void> | undefined;
+  /** The error that made the device unusable, if one did. */
+  readonly failure: DeviceError | undefined;
   /** Resolves when all earlier work is done; rejects with DeviceError when some of it failed. */
   synchronize(): Promise<void>;
   memory(): MemoryUse;

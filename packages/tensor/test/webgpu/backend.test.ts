@@ -155,6 +155,7 @@ describe('memory', () => {
     const output = backend.allocate(8, 'f32');
     for (let i = 0; i < 64; i++)
       backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
+    await backend.synchronize();
     expect(backend.memory().pooled).toBeLessThan(1000);
   });
 });
@@ -211,6 +212,7 @@ describe('errors', () => {
     const buffer = { index: 0, size: 4, dtype: 'f32', role: 'input' } as const;
     const program = backend.compile(planOf([double(4, 0, 1)], [buffer, buffer]));
     const memory = upload(backend, new Float32Array(4));
+    await backend.synchronize();
     expect(() => backend.run(program, [memory, memory], new Uint32Array(0))).toThrow(/binds twice/);
   });
 });

@@ -22,6 +22,7 @@ class ReferenceBackend implements Backend {
   };
   readonly scheduleLimits = { maxBuffersPerKernel: Infinity };
   readonly counters = { kernels: 0, submits: 0, compiled: 0 };
+  readonly failure = undefined;
   private live = 0;
   private peak = 0;
 
@@ -36,7 +37,7 @@ class ReferenceBackend implements Backend {
     this.live -= buffer.size * 8;
   }
 
-  write(buffer: DeviceBuffer, data: TypedArray): void {
+  write(buffer: DeviceBuffer, data: TypedArray): undefined {
     (buffer as ReferenceBuffer).values = toValues(data, buffer.dtype);
   }
 
@@ -59,7 +60,7 @@ class ReferenceBackend implements Backend {
     program: Program,
     bindings: readonly (DeviceBuffer | undefined)[],
     scalars: Uint32Array,
-  ): void {
+  ): undefined {
     const { plan } = program;
     const values = new Map<Node, Values>();
     const scope = makeScope(plan, bindings, scalars);

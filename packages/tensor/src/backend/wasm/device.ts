@@ -51,6 +51,7 @@ export class WasmBackend implements Backend {
   readonly #cache: CodeCache;
   readonly #pause = new Pause();
   #disposed = false;
+  readonly failure = undefined;
 
   constructor({ pool, crew, relaxed }: WasmParts) {
     this.#pool = pool;
@@ -81,7 +82,7 @@ export class WasmBackend implements Backend {
     (buffer as WasmBuffer).address = undefined;
   }
 
-  write(buffer: DeviceBuffer, data: TypedArray): void {
+  write(buffer: DeviceBuffer, data: TypedArray): undefined {
     this.#use();
     if (data.length !== buffer.size)
       throw new DeviceError(
@@ -140,7 +141,11 @@ export class WasmBackend implements Backend {
     this.#pool.free(program.scalars);
   }
 
-  run(given: Program, bindings: readonly (DeviceBuffer | undefined)[], scalars: Uint32Array): void {
+  run(
+    given: Program,
+    bindings: readonly (DeviceBuffer | undefined)[],
+    scalars: Uint32Array,
+  ): undefined {
     this.#use();
     const program = given as WasmProgram;
     if (program.disposed) throw new DeviceError('wasm: this program was disposed');

@@ -8,6 +8,7 @@ import type { Backend, BackendInfo, DeviceBuffer, MemoryUse, Program } from '../
 import type { ScheduleLimits } from '../../schedule/plan.ts';
 import { describeAdapter, factsOf, limitsOf } from './adapter.ts';
 import { Pool, type Block } from './buffers.ts';
+import { Line } from './grant.ts';
 import { Health, watch } from './health.ts';
 import { Pipelines } from './pipelines.ts';
 import {
@@ -45,6 +46,7 @@ export class WebGPUBackend implements Backend {
   readonly #facts: AdapterFacts;
   readonly #health = new Health();
   readonly #pool: Pool;
+  readonly #line: Line;
   readonly #staging: Staging;
   readonly #pipelines: Pipelines;
   readonly #blocks = new WeakMap<DeviceBuffer, Block>();
@@ -57,7 +59,8 @@ export class WebGPUBackend implements Backend {
     const facts = { ...factsOf(device), ...pretended };
     this.#device = device;
     this.#facts = facts;
-    this.#pool = new Pool(device, this.#health);
+    this.#pool = new Pool(device);
+    this.#line = new Line((memory) => this.#pool.retry(memory, this.#line.inUse()));
     this.#staging = new Staging(device);
     this.#pipelines = new Pipelines(device, this.#health);
     this.info = {
@@ -76,6 +79,10 @@ export class WebGPUBackend implements Backend {
     return { kernels: this.#kernels, submits: this.#submits, compiled };
   }
 
+  get failure(): DeviceError | undefined {
+    return this.#health.failure;
+  }
+
   allocate(size: number, dtype: DType): DeviceBuffer {
     this.#health.check();
     const buffer: DeviceBuffer = { dtype, size };
@@ -89,13 +96,15 @@ export class WebGPUBackend implements Backend {
     this.#pool.release(block);
   }
 
-  write(buffer: DeviceBuffer, data: TypedArray): void {
+  write(buffer: DeviceBuffer, data: TypedArray): Promise<void> | undefined {
     this.#health.check();
     const block = this.#blockOf(buffer);
     invariant(data.length === buffer.size, `write of ${data.length} elements to ${buffer.size}`);
-    if (data.length === 0) return;
-    const words = wholeWords(stored(data, buffer.dtype));
-    this.#device.queue.writeBuffer(block.gpu, 0, words as Float32Array<ArrayBuffer>);
+    if (data.length === 0) return undefined;
+    return this.#line.enqueue([block], () => {
+      const words = wholeWords(stored(data, buffer.dtype));
+      this.#device.queue.writeBuffer(block.gpu, 0, words as Float32Array<ArrayBuffer>);
+    });
   }
 
   async read(buffer: DeviceBuffer): Promise<TypedArray> {
@@ -103,8 +112,9 @@ export class WebGPUBackend implements Backend {
     const block = this.#blockOf(buffer);
     if (buffer.size === 0) return hostArray(buffer.dtype, 0);
     const bytes = Math.ceil((buffer.size * bytesPerElement(buffer.dtype)) / 4) * 4;
-    const copy = this.#staging.read(block.gpu, bytes);
-    const [data] = await this.#settled([copy, this.#fence()]);
+    const staging = this.#staging.acquire(bytes);
+    await this.#line.enqueue([block, staging], () => this.#staging.copy(block.gpu, staging, bytes));
+    const [data] = await this.#settled([this.#staging.take(staging, bytes), this.#fence()]);
     return fromBytes(data as ArrayBuffer, buffer);
   }
 
@@ -126,23 +136,28 @@ export class WebGPUBackend implements Backend {
     program: Program,
     bindings: readonly (DeviceBuffer | undefined)[],
     scalars: Uint32Array,
-  ): void {
+  ): Promise<void> | undefined {
     this.#health.check();
     invariant(this.#programs.has(program), 'this program was disposed or is of another back end');
     const mine = program as WebGPUProgram;
+    const bound = mine.plan.buffers.map(({ role }, i) =>
+      role === 'scratch' ? undefined : this.#bound(bindings[i], i),
+    );
+    if (mine.dispatches.some((dispatch) => dispatch.scalars))
+      mine.scalars ??= this.#pool.acquire(scalars.byteLength);
     const scratch = this.#scratch(mine);
+    for (const [id, block] of scratch) bound[id] = block;
+    const blocks = bound as Block[];
     try {
-      const bound = mine.plan.buffers.map(({ role }, i) =>
-        role === 'scratch' ? scratch.get(i)! : this.#bound(bindings[i], i),
-      );
-      for (const [id, block] of scratch) bound[id] = block;
-      this.#upload(mine, scalars);
-      this.#submit(mine, bound);
+      return this.#line.enqueue([...blocks, ...(mine.scalars ? [mine.scalars] : [])], () => {
+        this.#upload(mine, scalars);
+        this.#submit(mine, blocks);
+        this.#pool.endRun(this.#line.inUse());
+      });
     } finally {
-      // Later work on these blocks is behind this submit in the queue.
+      // Later work on these blocks is behind this run in the line.
       [...scratch.values()].reverse().forEach((block) => this.#pool.release(block));
     }
-    this.#pool.endRun();
   }
 
   /** Blocks for a program's scratch, all or none. */
@@ -159,6 +174,7 @@ export class WebGPUBackend implements Backend {
 
   async synchronize(): Promise<void> {
     this.#health.check();
+    await this.#line.enqueue([], () => undefined);
     await this.#settled([this.#device.queue.onSubmittedWorkDone(), this.#fence()]);
   }
 
@@ -167,7 +183,8 @@ export class WebGPUBackend implements Backend {
   }
 
   dispose(): void {
-    this.#health.fail('webgpu: this back end was disposed; open a new one');
+    this.#health.fail('webgpu: this device was disposed; open a new one');
+    this.#line.fail(this.#health.failure);
     this.#staging.dispose();
     this.#device.destroy();
   }
@@ -184,8 +201,7 @@ export class WebGPUBackend implements Backend {
   }
 
   #upload(program: WebGPUProgram, scalars: Uint32Array): void {
-    if (!program.dispatches.some((dispatch) => dispatch.scalars)) return;
-    program.scalars ??= this.#pool.acquire(scalars.byteLength);
+    if (!program.scalars) return;
     // Ordered with submits: the previous run still sees its own numbers.
     this.#device.queue.writeBuffer(program.scalars.gpu, 0, scalars as Uint32Array<ArrayBuffer>);
   }
@@ -193,7 +209,8 @@ export class WebGPUBackend implements Backend {
   #submit(program: WebGPUProgram, blocks: readonly Block[]): void {
     if (program.dispatches.length === 0) return;
     const { bindingBytes } = this.#facts;
-    const encoder = this.#device.createCommandEncoder();
+    const { label } = program.dispatches[0]!;
+    const encoder = this.#device.createCommandEncoder({ label: `run that begins with ${label}` });
     let pass: GPUComputePassEncoder | undefined;
     for (const dispatch of program.dispatches) {
       const group = bindGroup(this.#device, dispatch, blocks, program.scalars, bindingBytes);

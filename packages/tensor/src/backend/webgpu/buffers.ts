@@ -4,7 +4,8 @@
  */
 import { DeviceError } from '../../errors.ts';
 import type { MemoryUse } from '../backend.ts';
-import { guard, showBytes, type Health } from './health.ts';
+import { ask, type Granted } from './grant.ts';
+import { showBytes } from './health.ts';
 
 /** STORAGE | COPY_SRC | COPY_DST; the global `GPUBufferUsage` does not exist in Node. */
 const STORAGE_USAGE = 0x80 | 0x04 | 0x08;
@@ -14,9 +15,7 @@ const GRAIN = 16;
 const IDLE_RUNS = 32;
 
 /** One GPUBuffer of the pool. */
-export interface Block {
-  readonly gpu: GPUBuffer;
-  readonly bytes: number;
+export interface Block extends Granted {
   /** Distinct for each block; names it in keys of caches. */
   readonly id: number;
   /** The run after which it was last freed. */
@@ -33,7 +32,6 @@ export function blockSize(bytes: number): number {
 /** Owner of all device memory. */
 export class Pool {
   readonly #device: GPUDevice;
-  readonly #health: Health;
   readonly #idle = new Map<number, Block[]>();
   readonly #limit: number;
   #held = 0;
@@ -42,9 +40,8 @@ export class Pool {
   #count = 0;
   #runs = 0;
 
-  constructor(device: GPUDevice, health: Health) {
+  constructor(device: GPUDevice) {
     this.#device = device;
-    this.#health = health;
     this.#limit = Math.floor(device.limits.maxBufferSize / GRAIN) * GRAIN;
   }
 
@@ -81,19 +78,40 @@ export class Pool {
     return { live: this.#held - this.#pooled, pooled: this.#pooled, peak: this.#peak };
   }
 
-  /** Counts a run and destroys the blocks that none of the last runs needed. */
-  endRun(): void {
+  /** Counts a run and destroys the blocks that none of the last runs needed, those in `keep` excepted. */
+  endRun(keep: ReadonlySet<Granted>): void {
     this.#runs++;
-    if (this.#runs % 8 === 0) this.trim(IDLE_RUNS);
+    if (this.#runs % 8 === 0) this.#trim(IDLE_RUNS, keep);
+  }
+
+  /**
+   * Asks again for memory that was refused, after giving all idle blocks back to the system except those in `keep`.
+   * The error when the device refuses again.
+   */
+  async retry(memory: Granted, keep: ReadonlySet<Granted>): Promise<DeviceError | undefined> {
+    const before = this.memory();
+    this.#trim(0, keep);
+    await this.#device.queue.onSubmittedWorkDone();
+    memory.gpu.destroy();
+    Object.assign(memory, ask(this.#device, memory.bytes, memory.usage));
+    const why = await memory.answer;
+    if (why === undefined) return undefined;
+    return new DeviceError(
+      `webgpu: the device refused ${showBytes(memory.bytes)} of memory, twice, the second time after ` +
+        `${showBytes(before.pooled - this.#pooled)} of idle memory were given back; tensors hold ` +
+        `${showBytes(before.live)} (${why}). Nothing of this run was computed or assigned; ` +
+        'use a smaller batch, shorter sequences or fewer trained layers, and go on',
+    );
   }
 
   /** Destroys pooled blocks that were freed at least `runs` runs ago, once submitted work is done. */
-  trim(runs = 0): void {
+  #trim(runs: number, keep: ReadonlySet<Granted>): void {
     const old: Block[] = [];
     for (const [size, list] of this.#idle) {
-      const keep = list.filter((block) => this.#runs - block.freed < runs);
-      old.push(...list.filter((block) => this.#runs - block.freed >= runs));
-      if (keep.length > 0) this.#idle.set(size, keep);
+      const stays = (block: Block): boolean => keep.has(block) || this.#runs - block.freed < runs;
+      old.push(...list.filter((block) => !stays(block)));
+      const kept = list.filter(stays);
+      if (kept.length > 0) this.#idle.set(size, kept);
       else this.#idle.delete(size);
     }
     if (old.length > 0) this.#destroyLater(old);
@@ -108,14 +126,9 @@ export class Pool {
   }
 
   #create(size: number): Block {
-    const told = (): string =>
-      `webgpu: no memory for a buffer of ${showBytes(size)} with ${showBytes(this.#held)} held; ` +
-      'use a smaller batch, shorter sequences or fewer trained layers';
-    const gpu = guard(this.#device, this.#health, ['out-of-memory', 'validation'], told, () =>
-      this.#device.createBuffer({ size, usage: STORAGE_USAGE }),
-    );
+    const granted = ask(this.#device, size, STORAGE_USAGE);
     this.#held += size;
     this.#peak = Math.max(this.#peak, this.#held);
-    return { gpu, bytes: size, id: this.#count++, freed: 0 };
+    return { ...granted, id: this.#count++, freed: 0 };
   }
 }

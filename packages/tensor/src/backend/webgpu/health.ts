@@ -4,6 +4,11 @@
  */
 import { DeviceError } from '../../errors.ts';
 
+/** WebGPU drops the whole of a submit in which anything is wrong. */
+const UNKNOWN =
+  'what was computed since is unknown, so this device does no more work; open it anew with resetDevice() and go on ' +
+  'from the last checkpoint';
+
 /** Whether a device may still be used. */
 export class Health {
   #failure: DeviceError | undefined;
@@ -11,6 +16,11 @@ export class Health {
   /** Records the first failure; later ones are its consequences. */
   fail(message: string): void {
     this.#failure ??= new DeviceError(message);
+  }
+
+  /** The first failure. */
+  get failure(): DeviceError | undefined {
+    return this.#failure;
   }
 
   /** Throws DeviceError, with the first failure as its cause, when there was one. */
@@ -34,11 +44,14 @@ export function watch(device: GPUDevice, health: Health): void {
   void device.lost.then((info) => {
     const why = info.message === '' ? info.reason : `${info.reason}: ${info.message}`;
     health.fail(
-      `webgpu: the device was lost (${why}); open a new one and go on from the last checkpoint`,
+      `webgpu: the device was lost (${why}), and with it what only its memory held; open it anew with resetDevice() ` +
+        'and go on from the last checkpoint',
     );
   });
   device.addEventListener('uncapturederror', (event) => {
-    health.fail(`webgpu: the device reported an error: ${firstLine(event.error.message)}`);
+    health.fail(
+      `webgpu: the device reported an error: ${firstLines(event.error.message)}; ${UNKNOWN}`,
+    );
   });
 }
 
@@ -57,14 +70,15 @@ export function guard<T>(
   const result = action();
   for (const _ of filters) {
     device.popErrorScope().then(
-      (error) => error && health.fail(`${message()}: ${firstLine(error.message)}`),
+      (error) => error && health.fail(`${message()}: ${firstLines(error.message)}; ${UNKNOWN}`),
       () => undefined, // The device is gone, which `lost` reports.
     );
   }
   return result;
 }
 
-function firstLine(message: string): string {
+/** The part of a device's message that says what is wrong. */
+export function firstLines(message: string): string {
   const lines = message.split('\n').filter((line) => line.trim() !== '');
   return lines.slice(0, 4).join(' ');
 }

@@ -46,7 +46,9 @@ export class Pipelines {
       this.#device.createComputePipeline({
         label: kernel.label,
         layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: this.#device.createShaderModule({ code: shader.code }) },
+        compute: {
+          module: this.#device.createShaderModule({ label: kernel.label, code: shader.code }),
+        },
       }),
     );
     return { gpu, layout };
