@@ -2,14 +2,22 @@
  * @file What travels beside the data in a forward pass: training or evaluation, the stream of dropout keys
  * and the capture of hidden states. Keys are host numbers, so every step has the same graph.
  */
-import { InputError, foldKey, type RandomKey, type Tensor } from '@camada/tensor';
+import {
+  InputError,
+  foldKey,
+  readNumber,
+  type HostKey,
+  type HostNumber,
+  type RandomKey,
+  type Tensor,
+} from '@camada/tensor';
 
 /** State of one forward pass, handed to every `call`. */
 export interface Context {
   /** True while training: dropout is active. */
   readonly training: boolean;
   /** A fresh key for each call, the same sequence in each pass with the same seed and step. */
-  dropoutKey(): RandomKey;
+  dropoutKey(): HostKey;
   /** Receives hidden states [B, T, C] by name; see `HiddenName`. */
   capture?(name: string, hidden: Tensor): void;
 }
@@ -20,8 +28,8 @@ export interface ContextOptions {
   readonly training?: boolean;
   /** Seed of the whole run, a non-negative integer below 2⁵³; 0 when left out. */
   readonly seed?: number;
-  /** Number of the step; different steps draw different masks. 0 when left out. */
-  readonly step?: number;
+  /** Number of the step; different steps draw different masks. In a captured step a function. 0 when left out. */
+  readonly step?: HostNumber;
   /** Receives hidden states; see `Context.capture`. */
   readonly capture?: (name: string, hidden: Tensor) => void;
 }
@@ -31,11 +39,17 @@ export interface ContextOptions {
  * draws the masks that the uninterrupted one would have drawn. Throws InputError on a bad seed.
  */
 export function createContext(options: ContextOptions = {}): Context {
-  const base = foldKey(seedKey(options.seed ?? 0), options.step ?? 0);
+  const { step = 0 } = options;
+  const seed = seedKey(options.seed ?? 0);
+  const base = (): RandomKey => foldKey(seed, readNumber(step));
+  const fixed = base();
   let drawn = 0;
   return {
     training: options.training ?? false,
-    dropoutKey: () => foldKey(base, drawn++),
+    dropoutKey: () => {
+      const n = drawn++;
+      return typeof step === 'number' ? foldKey(fixed, n) : () => foldKey(base(), n);
+    },
     ...(options.capture && { capture: options.capture }),
   };
 }

@@ -4,7 +4,14 @@
  * the parameter `encoder.layer.0.dense.weight`. Fields that are functions, plain records or whose name
  * starts with `_`, and `#private` fields, are not part of the tree.
  */
-import { InputError, ShapeError, Tensor, sameShape, showShape } from '@camada/tensor';
+import {
+  InputError,
+  ShapeError,
+  Tensor,
+  invalidateCaptures,
+  sameShape,
+  showShape,
+} from '@camada/tensor';
 
 /** Anything with a `call` method: a layer, a block or a model. */
 export interface Module {
@@ -147,6 +154,7 @@ function setField(root: Module, path: string, value: object): void {
   const last = names.pop()!;
   const owner = names.length === 0 ? root : lookUp(root, names.join('.'));
   (owner as Fields)[last] = value;
+  invalidateCaptures();
 }
 
 function noSuch(root: Module, path: string, kind: 'module' | 'parameter'): InputError {

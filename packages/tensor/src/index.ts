@@ -55,6 +55,13 @@ export {
   zeros,
   type HostKey,
 } from './create.ts';
+export {
+  capture,
+  invalidateCaptures,
+  type CallNumbers,
+  type CaptureOptions,
+  type CapturedStep,
+} from './capture/capture.ts';
 export { hostEffect, readNumber, type HostNumber } from './host-number.ts';
 export { recomputable, type Recomputable } from './recompute.ts';
 export { Device, device, memory, openDevice, useDevice, type DeviceOptions } from './device.ts';

@@ -1,5 +1,5 @@
 /** @file Inverted dropout (Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html). */
-import { InputError, randomUniform, where, type RandomKey, type Tensor } from '@camada/tensor';
+import { InputError, randomUniform, where, type HostKey, type Tensor } from '@camada/tensor';
 import type { Context } from '../context.ts';
 
 /** Zeroes each element with probability p and scales the others by 1/(1 − p), while training. */
@@ -21,7 +21,7 @@ export class Dropout {
 }
 
 /** Inverted dropout with an explicit key; p and the key are data, not text of the program. */
-export function dropout(x: Tensor, p: number, key: RandomKey): Tensor {
+export function dropout(x: Tensor, p: number, key: HostKey): Tensor {
   const kept = randomUniform(x.shape, key).ge(p);
   return where(kept, x.mul(1 / (1 - p)), 0);
 }

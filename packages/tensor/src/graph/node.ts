@@ -114,6 +114,25 @@ export interface Storage {
   /** Device memory, set by the engine. */
   device: { readonly buffer: object; readonly release: () => void } | undefined;
   disposed: boolean;
+  /** Set where a captured step reads this memory: leads to what has taken its place since. */
+  lineage?: Lineage;
+}
+
+/** A tensor's memory through all its updates. */
+export interface Lineage {
+  current: Storage;
+}
+
+/** The lineage of a storage, begun now if it has none. */
+export function lineageOf(storage: Storage): Lineage {
+  return (storage.lineage ??= { current: storage });
+}
+
+/** Notes that `next` has taken the place of `old`. */
+export function succeed(old: Storage, next: Storage): void {
+  if (!old.lineage) return;
+  next.lineage = old.lineage;
+  next.lineage.current = next;
 }
 
 let made = 0;

@@ -17,6 +17,8 @@ export interface Wanted {
 export interface Trace {
   readonly key: string;
   readonly inputs: readonly Storage[];
+  /** For each input a node that reads it. */
+  readonly leaves: readonly Node[];
   /** Scalar nodes by slot. */
   readonly scalars: readonly Node[];
   readonly graph: () => Graph;
@@ -35,6 +37,7 @@ class Tracer {
   readonly entries: Entry[] = [];
   readonly keys: string[] = [];
   readonly inputs: Storage[] = [];
+  readonly leaves: Node[] = [];
   readonly scalars: Node[] = [];
   private readonly ids = new Map<Node, number>();
   private readonly byKey = new Map<string, number>();
@@ -81,6 +84,7 @@ class Tracer {
     let input = this.inputIds.get(storage);
     if (input === undefined) {
       input = this.inputs.push(storage) - 1;
+      this.leaves.push(node);
       this.inputIds.set(storage, input);
     }
     const key = `b${input}[${node.shape.join()}]${node.dtype}`;
@@ -160,6 +164,7 @@ export function trace(wanted: readonly Wanted[]): Trace {
   return {
     key: `${tracer.keys.join(';')}|${outputs.join()}`,
     inputs: tracer.inputs,
+    leaves: tracer.leaves,
     scalars: tracer.scalars,
     graph: () => buildGraph(tracer, ids, replaces),
   };
