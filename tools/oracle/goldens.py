@@ -19,6 +19,7 @@ import minilm
 import models
 import ops
 import optimisers
+import sentences
 import similarity
 
 PARTS = {
@@ -32,8 +33,10 @@ PARTS = {
     'catalogue': catalogue.catalogue,
     'lora': adapters.lora,
     'cka': similarity.cka,
+    'sentence-poolings': sentences.poolings,
     'minilm-hidden': minilm.hidden_states,
     'minilm-training': minilm.training,
+    'minilm-sentences': sentences.embeddings,
 }
 
 

@@ -16,5 +16,6 @@ export { finetune, type Run, type RunResult } from './run/finetune.ts';
 export { evaluate, type EvaluateOptions } from './run/evaluate.ts';
 export { select, type Selection, type SelectionOptions } from './run/select.ts';
 export { generateText, type GeneratedText, type TextOptions } from './run/generate.ts';
+export { embed, type EmbedOptions } from './run/embed.ts';
 export { merge } from './run/merge.ts';
 export { checkOutput, saveFiles, type Files } from './save/folder.ts';

@@ -3,12 +3,12 @@
  * everything else stays frozen.
  */
 import {
-  BertForMaskedLM,
   CausalLM,
   Conv1D,
   getModule,
   getParameter,
   Linear,
+  MaskedHead,
   namedModules,
   namedParameters,
   type Module,
@@ -86,9 +86,7 @@ export function checkUntied(model: Module, names: Iterable<string>): void {
 }
 
 function tiedEmbedding(model: Module): string | undefined {
-  if (model instanceof CausalLM) return model.tiedEmbedding;
-  if (model instanceof BertForMaskedLM) return 'bert.embeddings.word_embeddings.weight';
-  return undefined;
+  return model instanceof CausalLM || model instanceof MaskedHead ? model.tiedEmbedding : undefined;
 }
 
 /** Copies of the parameters that `modules_to_save` names, so that the model's own stay as they are. */

@@ -48,7 +48,15 @@ export {
 export { MASKED, causalBias, paddingBias } from './layers/mask.ts';
 export { RotaryTables, rotate, type Rotation } from './layers/rotary.ts';
 export { ropeFrequencies, type RopeParameters, type RopeScaling } from './layers/rope-scaling.ts';
-export { firstToken, meanPool } from './layers/pool.ts';
+export {
+  SENTENCE_POOLINGS,
+  firstToken,
+  lastToken,
+  meanPool,
+  sentenceEmbedding,
+  type SentenceOptions,
+  type SentencePooling,
+} from './layers/pool.ts';
 
 export {
   hiddenStates,
@@ -62,7 +70,44 @@ export {
 } from './models/model.ts';
 export { parseBertConfig, type BertConfig } from './models/bert-config.ts';
 export { BertModel } from './models/bert.ts';
-export { BertForMaskedLM, BertForSequenceClassification } from './models/bert-heads.ts';
+export {
+  BertForMaskedLM,
+  BertForSequenceClassification,
+  BertForTokenClassification,
+} from './models/bert-heads.ts';
+export {
+  DistilBertForMaskedLM,
+  DistilBertForSequenceClassification,
+  DistilBertForTokenClassification,
+  DistilBertModel,
+  parseDistilBertConfig,
+  type DistilBertConfig,
+} from './models/distilbert.ts';
+export {
+  RobertaForMaskedLM,
+  RobertaForSequenceClassification,
+  RobertaForTokenClassification,
+  RobertaModel,
+  parseRobertaConfig,
+} from './models/roberta.ts';
+export { parseDebertaConfig, type DebertaConfig } from './models/deberta-config.ts';
+export { DebertaV2Model } from './models/deberta.ts';
+export {
+  DebertaV2ForMaskedLM,
+  DebertaV2ForSequenceClassification,
+  DebertaV2ForTokenClassification,
+} from './models/deberta-heads.ts';
+export {
+  ModernBertModel,
+  parseModernBertConfig,
+  type ModernBertConfig,
+} from './models/modernbert.ts';
+export {
+  ModernBertForMaskedLM,
+  ModernBertForSequenceClassification,
+  ModernBertForTokenClassification,
+} from './models/modernbert-heads.ts';
+export { MaskedHead, SequenceHead, type Encoder } from './models/encoder.ts';
 export { parseLlamaConfig, type LlamaConfig } from './models/llama-config.ts';
 export { CausalLM } from './models/decoder/causal.ts';
 export { DecoderClassifier } from './models/decoder/classifier.ts';

@@ -99,7 +99,7 @@ export function toBatch(
   return createBatch(
     {
       inputIds: rows.map((row) => row.ids),
-      ...(limits.tokenTypes > 0 && { tokenTypeIds: rows.map((row) => row.typeIds) }),
+      ...(limits.tokenTypes > 1 && { tokenTypeIds: rows.map((row) => row.typeIds) }),
       ...(targets && { labels: targets }),
     },
     limits,

@@ -2,6 +2,7 @@
 import { InputError } from '@camada/tensor';
 import { isRecord, openFolder, readJsonRecord, type Folder, type JsonRecord } from '@camada/hub';
 import { readAdapter, type AdapterData } from '@camada/lora';
+import { outputWeight } from './head.ts';
 import { TASKS, type FinetuneTask } from './task.ts';
 
 /** File beside a PEFT adapter or a model in which Camada keeps what their formats have no place for. */
@@ -34,7 +35,8 @@ export async function storedAdapter(directory: string | Folder): Promise<StoredA
   const folder = await openFolder(directory);
   const data = await readAdapter(folder);
   const record = await readRecord(folder);
-  const outputs = data.parameters.get('classifier.weight')?.shape[0];
+  const output = outputWeight((name) => data.parameters.has(name));
+  const outputs = output === undefined ? undefined : data.parameters.get(output)?.shape[0];
   return {
     folder,
     data,

@@ -2,6 +2,7 @@
 import { InputError } from '@camada/tensor';
 import { openModelFolder, type Folder, type ModelFolder, type Tokenizer } from '@camada/hub';
 import { storedAdapter, type StoredAdapter } from './adapter.ts';
+import { outputWeight } from './head.ts';
 import { configLabels } from './labels.ts';
 import { tasksOf, type FinetuneTask } from './task.ts';
 
@@ -50,10 +51,16 @@ export async function loadModel(
   };
 }
 
+/** Whether the checkpoint's classifier is one of tokens, whose weights have the same names. */
+function classifiesTokens({ architectures }: Readonly<Record<string, unknown>>): boolean {
+  return Array.isArray(architectures) && String(architectures[0]).endsWith('TokenClassification');
+}
+
 /** The classes of a trained classifier; Transformers leaves LABEL_0 and LABEL_1 out of the configuration. */
 function classNames({ tensors, config }: ModelFolder): readonly string[] | undefined {
-  if (!tensors.has('classifier.weight')) return undefined;
-  const count = tensors.entry('classifier.weight').shape[0] ?? 0;
+  const output = outputWeight((name) => tensors.has(name));
+  if (output === undefined || classifiesTokens(config.values)) return undefined;
+  const count = tensors.entry(output).shape[0] ?? 0;
   const names = configLabels(config.get('id2label'));
   return names ?? Array.from({ length: count }, (_, i) => `LABEL_${i}`);
 }

@@ -2,6 +2,7 @@
 import { InputError } from '@camada/tensor';
 import { emptyModel, loadWeights, type HeadModel, type WeightFile } from '@camada/nn';
 import { loadAdapter, type LoraAdapter } from '@camada/lora';
+import { isOutput, outputWeight } from './head.ts';
 import { LabelMap } from './labels.ts';
 import type { LoadedModel } from './load.ts';
 import { checkTask, type FinetuneTask } from './task.ts';
@@ -57,13 +58,14 @@ function keepsHead(
   model: HeadModel,
   labels?: LabelMap,
 ): boolean {
-  if (!folder.tensors.has('classifier.weight')) return true;
+  const output = outputWeight((name) => folder.tensors.has(name));
+  if (output === undefined) return true;
   if (labels) return labelNames !== undefined && labels.names.join('\n') === labelNames.join('\n');
-  return folder.tensors.entry('classifier.weight').shape[0] === model.limits.labels.count;
+  return folder.tensors.entry(output).shape[0] === model.limits.labels.count;
 }
 
 function withoutClassifier(file: WeightFile): WeightFile {
-  const names = file.names.filter((name) => !name.startsWith('classifier.'));
+  const names = file.names.filter((name) => !isOutput(name));
   return { names, read: (name) => file.read(name) };
 }
 

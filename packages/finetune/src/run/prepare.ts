@@ -6,6 +6,7 @@ import { cutLength, type EncodedRows } from '../data/encode.ts';
 import { encodeFor, splitBlocks, splitExamples, type EncodeFor, type Split } from '../data/load.ts';
 import { readExamples, type Examples, type ReadOptions } from '../data/source.ts';
 import { labelsOf, taskOfLabels } from '../data/targets.ts';
+import { biasOf, outputWeight } from '../model/head.ts';
 import type { LoadedModel } from '../model/load.ts';
 import { buildNetwork, type Network } from '../model/network.ts';
 import { checkTask, type FinetuneTask } from '../model/task.ts';
@@ -53,10 +54,12 @@ export async function prepare(loaded: LoadedModel, settings: Settings): Promise<
   return { network, rows, maxLength, importance, layers, learningRate: learningRate ?? usual };
 }
 
-/** Language models need no label column. */
+/** Language models need no label column; without one, what can predict text is trained to do so. */
 async function readTraining(loaded: LoadedModel, settings: Settings): Promise<Examples> {
   const { data, task } = settings;
-  const onlyText = task === 'causal-lm' || !loaded.tasks.some((known) => known !== 'causal-lm');
+  const running =
+    task === undefined && data.label === undefined && loaded.tasks.includes('causal-lm');
+  const onlyText = task === 'causal-lm' || running;
   if (!onlyText && data.label === undefined)
     throw new InputError('Which column holds the labels? Name it (--label).');
   return readExamples(data.train, readOptions(data, onlyText));
@@ -114,10 +117,11 @@ function encodedSplit({ train, test }: Split<Examples>, target: EncodeFor): Spli
 
 /** A fresh head predicts the mean of the training values; from 0 it would spend its first steps on getting there. */
 function startAtMean({ model, fresh }: Network, { rows }: EncodedRows): void {
-  if (!fresh.includes('classifier.bias')) return;
+  const output = outputWeight((name) => fresh.includes(name) && fresh.includes(biasOf(name)));
+  if (output === undefined) return;
   const targets = rows.map(({ target }) => (typeof target === 'number' ? target : NaN));
   const mean = targets.reduce((sum, value) => sum + value, 0) / targets.length;
-  setParameter(model, 'classifier.bias', tensor(Float32Array.of(mean)));
+  setParameter(model, biasOf(output), tensor(Float32Array.of(mean)));
 }
 
 function noteTruncation(

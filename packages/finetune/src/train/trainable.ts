@@ -15,6 +15,7 @@ import {
   type LoraAdapter,
   type LoraOptions,
 } from '@camada/lora';
+import { headModules } from '../model/head.ts';
 import type { Network } from '../model/network.ts';
 import type { LoraSettings, Method } from './method.ts';
 
@@ -110,10 +111,8 @@ function targetsOf(model: HeadModel, { targets }: LoraSettings): readonly string
 
 function modulesToSave({ model, fresh, task }: Network): string[] {
   if (task === 'causal-lm') return [];
-  const names = [...namedParameters(model).keys()];
-  return ['classifier', 'pooler'].filter((module) =>
-    (module === 'classifier' ? names : fresh).some((name) => isInside(name, module)),
-  );
+  const { outputs, others } = headModules(model);
+  return [...outputs, ...others.filter((module) => fresh.some((name) => isInside(name, module)))];
 }
 
 /** Classifier and pooler, or `lm_head`. */

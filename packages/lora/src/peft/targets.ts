@@ -21,11 +21,13 @@ export type TargetConfig = Pick<
 const ALL_LINEAR = 'all-linear';
 const OUTPUT_HEADS: readonly string[] = ['lm_head', 'score', 'classifier'];
 
-/** PEFT's default targets, by the `model_type` of `config.json`; DistilBERT's and Phi-3's are ours (PEFT has none). */
+/** PEFT's default targets, by the `model_type` of `config.json`; those of DistilBERT, ModernBERT and Phi-3 are ours (PEFT has none). */
 const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = {
   bert: ['query', 'value'],
   roberta: ['query', 'value'],
+  'xlm-roberta': ['query', 'value'],
   distilbert: ['q_lin', 'v_lin'],
+  modernbert: ['Wqkv'],
   'deberta-v2': ['query_proj', 'value_proj'],
   gpt2: ['c_attn'],
   llama: ['q_proj', 'v_proj'],

@@ -208,6 +208,7 @@ export class BertPooler {
 /** BERT without a head. */
 export class BertModel implements Encoder {
   readonly prefix: string = 'bert';
+  readonly words: string = 'embeddings.word_embeddings.weight';
   readonly config: BertConfig;
   readonly embeddings: BertEmbeddings;
   readonly encoder: BertEncoder;

@@ -199,6 +199,7 @@ export class DebertaV2Encoder {
 /** DeBERTa without a head. */
 export class DebertaV2Model implements Encoder {
   readonly prefix: string = 'deberta';
+  readonly words: string = 'embeddings.word_embeddings.weight';
   readonly config: DebertaConfig;
   readonly embeddings: DebertaV2Embeddings;
   readonly encoder: DebertaV2Encoder;

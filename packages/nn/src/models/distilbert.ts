@@ -186,6 +186,7 @@ export class DistilBertTransformer {
 /** DistilBERT without a head. */
 export class DistilBertModel implements Encoder {
   readonly prefix: string = 'distilbert';
+  readonly words: string = 'embeddings.word_embeddings.weight';
   readonly config: DistilBertConfig;
   readonly embeddings: DistilBertEmbeddings;
   readonly transformer: DistilBertTransformer;

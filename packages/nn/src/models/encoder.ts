@@ -16,6 +16,8 @@ import type { HeadModel, HeadOutput, LayerInfo, Model } from './model.ts';
 export interface Encoder extends Model {
   /** Field that holds it in models with a head, and so the prefix of its parameters: `base_model_prefix`. */
   readonly prefix: string;
+  /** Path of the word embeddings from here. */
+  readonly words: string;
 }
 
 /** The name of a parameter with the prefix of a model with a head, or without it. */
@@ -129,7 +131,12 @@ export abstract class TokenHead<C extends LabelConfig> extends EncoderHead<C> {
 }
 
 /** Base of models that predict masked tokens: labels are token ids. */
-export abstract class MaskedHead<C extends LabelConfig> extends TokenHead<C> {
+export abstract class MaskedHead<C extends LabelConfig = LabelConfig> extends TokenHead<C> {
+  /** Path of the word embeddings, which are the weight of the output layer too. */
+  get tiedEmbedding(): string {
+    return `${this.encoder.prefix}.${this.encoder.words}`;
+  }
+
   /** One class for each entry of the vocabulary. */
   protected get labels(): BatchLimits['labels'] {
     return { kind: 'token', count: this.config.vocab_size };

@@ -265,6 +265,7 @@ export class ModernBertEncoderLayer implements LayerInfo {
 /** ModernBERT without a head. */
 export class ModernBertModel implements Encoder {
   readonly prefix: string = 'model';
+  readonly words: string = 'embeddings.tok_embeddings.weight';
   readonly config: ModernBertConfig;
   readonly embeddings: ModernBertEmbeddings;
   /** The blocks; they also are what other models describe theirs by. */
