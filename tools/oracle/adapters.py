@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, TaskType, get_peft_model
-from transformers import BertForSequenceClassification, LlamaForCausalLM
+from transformers import BertForSequenceClassification, GPT2ForSequenceClassification, LlamaForCausalLM
 
+import decoders
 from models import bert_inputs, llama_inputs
 from store import folder, write_json, write_tensors
 
@@ -23,6 +24,15 @@ BERT = dict(
     lora_alpha=8,
     layers_to_transform=[1, 2],
     modules_to_save=['classifier'],
+)
+GPT2 = dict(
+    task_type=TaskType.SEQ_CLS,
+    target_modules=['c_attn', 'c_fc'],
+    r=3,
+    lora_alpha=6,
+    layers_to_transform=[1],
+    modules_to_save=['score'],
+    fan_in_fan_out=True,
 )
 LLAMA = dict(task_type=TaskType.CAUSAL_LM, target_modules=['q_proj', 'v_proj'], r=4, lora_alpha=8)
 
@@ -93,3 +103,6 @@ def lora() -> None:
         write_adapter(f'bert{suffix}', 'bert-classifier', base, bert, BERT | extra)
         base = LlamaForCausalLM.from_pretrained(folder('nn', 'llama-tied'))
         write_adapter(f'llama{suffix}', 'llama-tied', base, llama, LLAMA | extra)
+    # GPT-2's layers store their weights [in, out]; only its eager attention scales by the block's number.
+    base = GPT2ForSequenceClassification.from_pretrained(folder('nn', 'gpt2-classifier'), attn_implementation='eager')
+    write_adapter('gpt2', 'gpt2-classifier', base, decoders.inputs(43) | {'labels': torch.tensor([1, 2, 0])}, GPT2)

@@ -23,10 +23,10 @@ import {
   tiny,
 } from './support.ts';
 
-const ADAPTERS = ['bert', 'bert-rslora', 'llama', 'llama-rslora'] as const;
+const ADAPTERS = ['bert', 'bert-rslora', 'llama', 'llama-rslora', 'gpt2'] as const;
 
 interface Facts {
-  readonly base: 'bert-classifier' | 'llama-tied';
+  readonly base: 'bert-classifier' | 'gpt2-classifier' | 'llama-tied';
   readonly learningRate: number;
   readonly weightDecay: number;
   readonly losses: readonly number[];
@@ -68,7 +68,7 @@ describe.each(['reference', 'wasm', 'webgpu'] as const)('on %s', (backend) => {
     const { adapter } = await loadAdapter(model, golden(`${name}/trained`));
     await mergeAndUnload(model, adapter);
     const merged = file.names.filter((key) => key.startsWith('merged.'));
-    expect(merged.length).toBeGreaterThanOrEqual(6);
+    expect(merged.length).toBeGreaterThanOrEqual(4);
     for (const key of merged) {
       const ours = await getParameter(model, key.slice('merged.'.length)).data();
       expect(maxDifference(ours, (await file.read(key)).data), key).toBeLessThan(1e-6);
