@@ -11,6 +11,7 @@ import {
   invalidateCaptures,
   sameShape,
   showShape,
+  type Shape,
 } from '@camada/tensor';
 
 /** Anything with a `call` method: a layer, a block or a model. */
@@ -128,15 +129,22 @@ export function loadParameters(
   for (const [name, parameter] of namedParameters(module)) {
     const value = read(name);
     if (!value) missing.push(name);
-    else if (sameShape(value.shape, parameter.shape)) values.set(name, value);
-    else
-      throw new ShapeError(
-        `parameter '${name}' is ${showShape(value.shape)} in the file, the model needs ` +
-          `${showShape(parameter.shape)}: do the configuration and the weights belong together?`,
-      );
+    else {
+      checkFits(name, value.shape, parameter.shape);
+      values.set(name, value);
+    }
   }
   for (const [name, value] of values) setField(module, name, value);
   return { loaded: [...values.keys()], missing };
+}
+
+/** Throws ShapeError unless the array of a file has the shape of the parameter that it is for. */
+export function checkFits(name: string, given: Shape, needed: Shape): void {
+  if (sameShape(given, needed)) return;
+  throw new ShapeError(
+    `parameter '${name}' is ${showShape(given)} in the file, the model needs ` +
+      `${showShape(needed)}: do the configuration and the weights belong together?`,
+  );
 }
 
 function lookUp(root: Module, path: string): unknown {

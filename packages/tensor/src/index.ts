@@ -66,5 +66,6 @@ export { hostEffect, readNumber, type HostNumber } from './host-number.ts';
 export { recomputable, type Recomputable } from './recompute.ts';
 export { Device, device, memory, openDevice, useDevice, type DeviceOptions } from './device.ts';
 export { explain } from './explain.ts';
+export { upload, zeroBuffer } from './upload.ts';
 export type { BackendInfo, BackendName, MemoryUse } from './backend/backend.ts';
 export { upload } from './upload.ts';

@@ -5,13 +5,14 @@ import {
   fromBf16,
   fromF16,
   tensor,
+  upload,
   type DType,
   type Shape,
   type Tensor,
   type TypedArray,
 } from '@camada/tensor';
 import { initializeParameters } from '../init.ts';
-import { loadParameters, namedParameters } from '../module.ts';
+import { checkFits, loadParameters, namedParameters } from '../module.ts';
 import type { Model } from './model.ts';
 
 /** One stored array; f16 and bf16 are raw 16-bit patterns. */
@@ -24,6 +25,8 @@ export interface WeightEntry {
 /** A checkpoint: what `openSafetensors` of @camada/hub gives, or anything like it. */
 export interface WeightFile {
   readonly names: readonly string[];
+  /** Shape of an array before it is read, where the file can tell; then nothing is loaded when one does not fit. */
+  entry?(name: string): { readonly shape: Shape };
   read(name: string): WeightEntry | Promise<WeightEntry>;
 }
 
@@ -33,6 +36,8 @@ export interface LoadOptions {
   readonly seed?: number;
   /** Keep f16 and bf16 as they are, at half the memory (frozen weights); otherwise they become f32. */
   readonly keepStorage?: boolean;
+  /** Called after each array with the number of elements done and of all that are to be read. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** What became of each name. */
@@ -46,7 +51,8 @@ export interface LoadReport {
 }
 
 /**
- * Loads a checkpoint into a model. Names may lack or have the family's prefix. Parameters of a head that the
+ * Loads a checkpoint into a model, one array at a time: where a device is open each goes there before the next is read,
+ * so the host never holds two. Names may lack or have the family's prefix. Parameters of a head that the
  * file lacks are initialised from the seed and reported. Throws InputError when anything else is missing and
  * ShapeError when a shape does not fit.
  */
@@ -56,13 +62,36 @@ export async function loadWeights(
   options: LoadOptions = {},
 ): Promise<LoadReport> {
   const sources = findSources(model, file.names);
-  const values = new Map<string, Tensor>();
-  for (const [name, source] of sources)
-    values.set(name, toTensor(await file.read(source), options));
+  const parameters = namedParameters(model);
+  for (const [name, source] of sources) {
+    const shape = file.entry?.(source).shape;
+    if (shape) checkFits(name, shape, parameters.get(name)!.shape);
+  }
+  const values = await readAll(file, sources, parameters, options);
   const { loaded, missing } = loadParameters(model, (name) => values.get(name));
   initializeParameters(model, model.config.initializer_range, options.seed ?? 0, missing);
   const used = new Set(sources.values());
   return { loaded, initialized: missing, unused: file.names.filter((name) => !used.has(name)) };
+}
+
+async function readAll(
+  file: WeightFile,
+  sources: ReadonlyMap<string, string>,
+  parameters: ReadonlyMap<string, Tensor>,
+  options: LoadOptions,
+): Promise<Map<string, Tensor>> {
+  const sizes = [...sources.keys()].map((name) => parameters.get(name)!.size);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const values = new Map<string, Tensor>();
+  let done = 0;
+  for (const [name, source] of sources) {
+    const value = toTensor(await file.read(source), options);
+    await upload(value);
+    values.set(name, value);
+    done += value.size;
+    options.onProgress?.(done, total);
+  }
+  return values;
 }
 
 /** Name in the file of each parameter that it has. */
