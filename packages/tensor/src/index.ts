@@ -68,4 +68,3 @@ export { Device, device, memory, openDevice, useDevice, type DeviceOptions } fro
 export { explain } from './explain.ts';
 export { upload, zeroBuffer } from './upload.ts';
 export type { BackendInfo, BackendName, MemoryUse } from './backend/backend.ts';
-export { upload } from './upload.ts';
