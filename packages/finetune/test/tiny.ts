@@ -88,6 +88,34 @@ const LLAMA = {
   initializer_range: 0.1,
 };
 
+/** Decoders of three layers whose mathematics is not Llama's. */
+const DECODERS = {
+  gpt2: {
+    model_type: 'gpt2',
+    architectures: ['GPT2LMHeadModel'],
+    vocab_size: SIZES.vocab_size,
+    n_embd: 32,
+    n_head: 2,
+    n_layer: 3,
+    n_positions: 64,
+    embd_pdrop: 0,
+    attn_pdrop: 0,
+    resid_pdrop: 0,
+  },
+  gemma3_text: {
+    ...SIZES,
+    model_type: 'gemma3_text',
+    architectures: ['Gemma3ForCausalLM'],
+    num_hidden_layers: 3,
+    num_key_value_heads: 1,
+    head_dim: 12,
+    query_pre_attn_scalar: 12,
+    sliding_window: 5,
+    sliding_window_pattern: 2,
+    rope_theta: 10000,
+  },
+};
+
 async function writeModel(
   folder: string,
   config: object,
@@ -108,25 +136,82 @@ async function writeModel(
   return folder;
 }
 
+const CLS_SEP = { type: 'BertProcessing', cls: ['[CLS]', 2], sep: ['[SEP]', 3] };
+
+/** Configurations of other encoders, three layers each, by `model_type`. */
+const ENCODERS: Readonly<Record<string, object>> = {
+  distilbert: {
+    architectures: ['DistilBertForMaskedLM'],
+    vocab_size: WORDS.length,
+    dim: 32,
+    n_heads: 2,
+    n_layers: 3,
+    hidden_dim: 48,
+    max_position_embeddings: 64,
+    dropout: 0,
+    attention_dropout: 0,
+  },
+  roberta: {
+    ...BERT,
+    architectures: ['RobertaForMaskedLM'],
+    max_position_embeddings: 66,
+    type_vocab_size: 1,
+    pad_token_id: 1,
+  },
+  'deberta-v2': {
+    ...BERT,
+    architectures: ['DebertaV2ForMaskedLM'],
+    type_vocab_size: 0,
+    relative_attention: true,
+    position_buckets: 8,
+    norm_rel_ebd: 'layer_norm',
+    share_att_key: true,
+    pos_att_type: 'p2c|c2p',
+    position_biased_input: false,
+  },
+  modernbert: {
+    ...SIZES,
+    architectures: ['ModernBertForMaskedLM'],
+    num_hidden_layers: 3,
+    local_attention: 4,
+    global_attn_every_n_layers: 3,
+  },
+};
+
+/** Values of `model_type` that `tinyEncoder` makes. */
+export const ENCODER_TYPES: readonly string[] = Object.keys(ENCODERS);
+
+/** An encoder of three layers without a classifier. */
+export function tinyEncoder(folder: string, modelType: string): Promise<string> {
+  const config = { initializer_range: 0.2, ...ENCODERS[modelType], model_type: modelType };
+  return writeModel(folder, config, 'masked-lm', CLS_SEP);
+}
+
 /** A BERT of three layers without classifier or pooler. */
 export function tinyBert(folder: string): Promise<string> {
-  return writeModel(folder, BERT, 'masked-lm', {
-    type: 'BertProcessing',
-    cls: ['[CLS]', 2],
-    sep: ['[SEP]', 3],
-  });
+  return writeModel(folder, BERT, 'masked-lm', CLS_SEP);
 }
 
 /** A Llama of two layers with tied embeddings. */
 export function tinyLlama(folder: string): Promise<string> {
+  return writeModel(folder, LLAMA, 'causal-lm', opensText());
+}
+
+/** A decoder of three layers with tied embeddings. */
+export function tinyDecoder(folder: string, type: keyof typeof DECODERS): Promise<string> {
+  const ids = { bos_token_id: 2, eos_token_id: 3, pad_token_id: 0, initializer_range: 0.1 };
+  return writeModel(folder, { ...DECODERS[type], ...ids }, 'causal-lm', opensText());
+}
+
+/** Puts the first token in front of each text. */
+function opensText(): object {
   const bos = { SpecialToken: { id: '[CLS]', type_id: 0 } };
-  const template = {
+  return {
     type: 'TemplateProcessing',
     single: [bos, { Sequence: { id: 'A', type_id: 0 } }],
     pair: [bos, { Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
     special_tokens: { '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] } },
   };
-  return writeModel(folder, LLAMA, 'causal-lm', template);
 }
 
 /** A generator of whole numbers below n, the same in every run (Numerical Recipes' constants). */
