@@ -171,6 +171,8 @@ export interface DeviceOptions {
 }
 
 let current: Device | undefined;
+/** The device that was current last. */
+let latest: Device | undefined;
 let opening: Promise<Device> | undefined;
 /** How each device was opened. */
 const origins = new WeakMap<Device, () => Promise<Device>>();
@@ -188,10 +190,10 @@ export async function openDevice(name: BackendName, options: DeviceOptions = {})
  * still host data, are not. Throws DeviceError when there is no such device any more.
  */
 export async function resetDevice(): Promise<Device> {
-  const old = current;
+  const old = current ?? latest;
   old?.dispose();
-  current = await ((old && origins.get(old)) ?? openDefault)();
-  return current;
+  useDevice(await ((old && origins.get(old)) ?? openDefault)());
+  return current!;
 }
 
 const OPEN: Record<BackendName, (options: DeviceOptions) => Promise<Backend>> = {
@@ -203,6 +205,7 @@ const OPEN: Record<BackendName, (options: DeviceOptions) => Promise<Backend>> = 
 /** Makes a device the current one. */
 export function useDevice(chosen: Device): void {
   current = chosen;
+  latest = chosen;
 }
 
 /** The current device, if one is open. */
@@ -215,11 +218,12 @@ export async function device(): Promise<Device> {
   if (current) return current;
   opening ??= openDefault();
   try {
-    current ??= await opening;
+    const opened = await opening;
+    if (!current) useDevice(opened);
   } finally {
     opening = undefined;
   }
-  return current;
+  return current!;
 }
 
 async function openDefault(): Promise<Device> {

@@ -8,6 +8,7 @@ import { InputError, invariant } from './errors.ts';
 import { bufferNode, hostStorage, nodeSize, type Node, type Storage } from './graph/node.ts';
 import { leafStorage, type Wanted } from './graph/trace.ts';
 import { isRecording } from './host-number.ts';
+import { ifRefused, sure } from './late.ts';
 import { runWanted } from './run.ts';
 
 /** Anything that holds a node; its node is exchanged when memory takes the place of a computation. */
@@ -44,6 +45,8 @@ export function undoUpdates(updates: readonly Update[]): void {
 export async function realizeNodes(holders: readonly Holder[]): Promise<void> {
   checkNotRecording();
   runPending(currentDevice() ?? (await device()), holders);
+  const storages = holders.map((holder) => leafStorage(holder.node));
+  await Promise.all(storages.map((storage) => storage && sure(storage)));
 }
 
 /**
@@ -78,7 +81,7 @@ export function runPending(target: Device, holders: readonly Holder[]): void {
   if (wanted.length === 0) return;
   const results = runOrUndo(target, wanted, updates);
   [...byNode.values()].forEach((group, i) => settle(group, results[i]!));
-  updates.forEach(([holder], i) => settle([holder], results[byNode.size + i]!, false));
+  updates.forEach((update, i) => settleUpdate(update, results[byNode.size + i]!));
 }
 
 /** A run that fails changes nothing: what it was to update reads as before. */
@@ -119,9 +122,27 @@ export function settled(holder: Holder): boolean {
 /** Puts memory in the place of what the holders computed. */
 export function settle(group: readonly Holder[], storage: Storage, cache = true): void {
   for (const holder of group) {
-    if (cache) holder.node.cache = storage;
-    holder.node = bufferNode(storage, holder.node.shape);
+    const { node } = holder;
+    if (cache) node.cache = storage;
+    holder.node = bufferNode(storage, node.shape);
+    if (cache) ifRefused(storage, () => takeBack(holder, node, storage));
   }
+}
+
+/** Puts memory in the place of an update, unless it is refused later. */
+export function settleUpdate(update: Update, storage: Storage): void {
+  const [holder] = update;
+  settle([holder], storage, false);
+  ifRefused(storage, () => {
+    pending.delete(holder);
+    undoUpdates([update]);
+  });
+}
+
+/** Lets a holder be computed again whose memory will never have a content. */
+function takeBack(holder: Holder, node: Node, storage: Storage): void {
+  node.cache = undefined;
+  if (leafStorage(holder.node) === storage) holder.node = node;
 }
 
 async function readNode(target: Device, node: Node): Promise<TypedArray> {

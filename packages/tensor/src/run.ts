@@ -6,6 +6,7 @@ import { invariant } from './errors.ts';
 import type { Graph } from './graph/graph.ts';
 import { nodeSize, succeed, type Storage } from './graph/node.ts';
 import { trace, type Trace, type Wanted } from './graph/trace.ts';
+import { ifRefused, markLate, onceSure } from './late.ts';
 import type { Plan } from './schedule/plan.ts';
 import { interpretPlan, schedule } from './schedule/schedule.ts';
 
@@ -67,14 +68,23 @@ export function wordOf(value: number, dtype: DType): number {
 export function execute(target: Device, program: Program, data: RunData): Storage[] {
   const { plan } = program;
   const bindings = bindInputs(target, plan, data.inputs);
+  let late: Promise<void> | undefined;
   try {
     reserveOutputs(target, plan, bindings);
-    target.backend.run(program, bindings, data.words);
+    late = target.backend.run(program, bindings, data.words);
   } catch (error) {
     releaseOutputs(target, plan, bindings);
     throw error;
   }
-  return data.outputs.map((output, i) => resultStorage(target, plan, bindings, output, i, data));
+  return data.outputs.map((output, i) => {
+    const result = emptyStorage(output);
+    if (late) markLate(result, late);
+    const id = plan.outputs[i]!;
+    const { role, index } = plan.buffers[id]!;
+    if (role === 'input') handOver(target, data.inputs[index]!, result);
+    else giveMemory(target, result, bindings[id], output.replaces);
+    return result;
+  });
 }
 
 type Bindings = (DeviceBuffer | undefined)[];
@@ -98,30 +108,40 @@ function releaseOutputs(target: Device, plan: Plan, bindings: Bindings): void {
   });
 }
 
-function resultStorage(
+function emptyStorage({ dtype, size }: RunOutput): Storage {
+  return { dtype, size, host: undefined, device: undefined, disposed: false };
+}
+
+/** The result was written over an input. */
+function handOver(target: Device, old: Storage, result: Storage): void {
+  target.handOver(old, result);
+  succeed(old, result);
+  ifRefused(result, () => {
+    if (result.device) target.handOver(result, old);
+    old.disposed = false;
+    if (old.lineage) old.lineage.current = old;
+  });
+}
+
+/** The result has memory of its own; what it takes the place of is spent. */
+function giveMemory(
   target: Device,
-  plan: Plan,
-  bindings: Readonly<Bindings>,
-  { dtype, size, replaces }: RunOutput,
-  index: number,
-  { inputs }: RunData,
-): Storage {
-  const result: Storage = { dtype, size, host: undefined, device: undefined, disposed: false };
-  const id = plan.outputs[index]!;
-  const buffer = plan.buffers[id]!;
-  if (buffer.role === 'input') {
-    const old = inputs[buffer.index]!;
-    target.handOver(old, result);
-    succeed(old, result);
-    return result;
-  }
-  const memory = bindings[id];
+  result: Storage,
+  memory: DeviceBuffer | undefined,
+  replaces: Storage | undefined,
+): void {
   invariant(memory, 'an output has no memory');
   target.own(result, memory);
-  if (replaces) {
-    replaces.device?.release();
-    replaces.disposed = true;
-    succeed(replaces, result);
-  }
-  return result;
+  ifRefused(result, () => {
+    result.device?.release();
+    result.disposed = true;
+  });
+  if (!replaces) return;
+  replaces.disposed = true;
+  succeed(replaces, result);
+  onceSure(result, () => replaces.device?.release());
+  ifRefused(result, () => {
+    replaces.disposed = false;
+    if (replaces.lineage) replaces.lineage.current = replaces;
+  });
 }

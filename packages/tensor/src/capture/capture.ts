@@ -7,7 +7,7 @@ import { currentDevice, device, type Device } from '../device.ts';
 import { InputError } from '../errors.ts';
 import { bufferNode, type Storage } from '../graph/node.ts';
 import { leafStorage } from '../graph/trace.ts';
-import { runPending, settle, settled } from '../realize.ts';
+import { runPending, settled, settleUpdate } from '../realize.ts';
 import { execute, wordOf, type RunData } from '../run.ts';
 import { Tensor } from '../tensor.ts';
 import { checkApart, Place, record, type Recording } from './recording.ts';
@@ -122,7 +122,7 @@ class Capture {
       if (kept) verify(kept.recording, first);
       const results = execute(target, recording.program, data);
       if (recording.settled) this.#keep(flat.signature, recording, (kept?.calls ?? 0) + 1);
-      return finish(recording, results, flat.tensors);
+      return finish(recording, data, results, flat.tensors);
     } catch (error) {
       first.undo();
       throw error;
@@ -153,7 +153,7 @@ class Capture {
       replaces: i < first ? undefined : replaced[i - first],
     }));
     const data: RunData = { inputs, words: readWords(recording), outputs };
-    return finish(recording, execute(target, program, data), flat.tensors);
+    return finish(recording, data, execute(target, program, data), flat.tensors);
   }
 }
 
@@ -177,11 +177,14 @@ function isStale({ sources }: Recording): boolean {
 /** Gives results their memory; the step's result with its tensors. */
 function finish(
   recording: Recording,
+  { outputs }: RunData,
   results: readonly Storage[],
   args: readonly Tensor[],
 ): unknown {
   const first = results.length - recording.updated.length;
-  recording.updated.forEach((holder, i) => settle([holder], results[first + i]!, false));
+  recording.updated.forEach((holder, i) =>
+    settleUpdate([holder, outputs[first + i]!.replaces], results[first + i]!),
+  );
   return mapTree(recording.result, (value) => {
     if (!(value instanceof Place)) return value;
     const { of: place } = value;

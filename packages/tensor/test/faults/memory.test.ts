@@ -3,7 +3,15 @@
  * nothing of the run happened, nothing was assigned, and everything goes on).
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Device, DeviceError, realize, tensor, useDevice } from '@camada/tensor';
+import {
+  capture,
+  Device,
+  DeviceError,
+  realize,
+  tensor,
+  useDevice,
+  type Tensor,
+} from '@camada/tensor';
 import { openWebGPU } from '../../src/backend/webgpu/index.ts';
 import { faultyDevice, type Faults } from './faulty.ts';
 
@@ -93,4 +101,20 @@ test('a step that is refused assigns nothing, nor do the steps behind it', async
   expect([(await p.data())[0], ...(await q.data())]).toEqual([2, 3, 3, 3, 3]);
   await step();
   expect([(await p.data())[0], ...(await q.data())]).toEqual([4, 7, 7, 7, 7]);
+});
+
+test('a captured step that is refused assigns nothing, and runs again afterwards', async () => {
+  const p = tensor(new Float32Array(8).fill(1));
+  const wide = tensor(new Float32Array(MIB).fill(1));
+  const step = capture((x: Tensor) => {
+    p.assign(p.add(1));
+    return x.mul(p.sum()).add(1);
+  });
+  await (await step(wide)).sum().data();
+  faults.refuses = ({ size }) => size > 4 * MIB;
+  const refused = await step(tensor(new Float32Array(2 * MIB).fill(1)));
+  await expect(refused.data()).rejects.toThrow(/refused/);
+  faults.refuses = () => false;
+  expect((await p.data())[0]).toBe(2);
+  expect((await (await step(wide)).data())[3]).toBe(25);
 });
