@@ -36,7 +36,13 @@ export {
   type TensorEntries,
 } from './safetensors/write.ts';
 export { openPickle } from './pickle/read.ts';
-export { openCheckpoint, writeCheckpoint, type CheckpointOptions } from './safetensors/sharded.ts';
+export { openCheckpoint } from './safetensors/sharded.ts';
+export {
+  checkpointFiles,
+  writeCheckpoint,
+  type CheckpointOptions,
+  type ModelWeight,
+} from './safetensors/checkpoint.ts';
 export { convertFloats, isFloatTensor, toFloat32, type FloatType } from './safetensors/convert.ts';
 export { Config, readConfig } from './model/config.ts';
 export { openModelFolder } from './model/folder.ts';
@@ -45,7 +51,7 @@ export { BLOCK_FORMATS, type BlockFormat, type GgufType } from './gguf/blocks.ts
 export { unpackTensor, type PackedTensor } from './gguf/packed.ts';
 export { openGguf } from './gguf/model.ts';
 export { readGgufHeader, type GgufEntry, type GgufHeader } from './gguf/header.ts';
-export { modelToGguf, type GgufModel, type ModelWeight } from './gguf/export.ts';
+export { modelToGguf, type GgufModel } from './gguf/export.ts';
 export type { WrittenType } from './gguf/write.ts';
 export type { MetadataValue, NumberList } from './gguf/metadata.ts';
 export { loadTokenizer } from './tokenizer/load.ts';

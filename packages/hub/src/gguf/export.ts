@@ -1,8 +1,8 @@
 /** @file A model as a GGUF file: configuration and tokenizer as metadata, weights in llama.cpp's layout. */
 import { InputError } from '@camada/tensor';
 import { isRecord, type JsonRecord } from '../bytes/text.ts';
+import type { ModelWeight } from '../safetensors/checkpoint.ts';
 import { convertFloats } from '../safetensors/convert.ts';
-import type { TensorData } from '../safetensors/types.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizer.ts';
 import { changeOf, GGUF_ARCHITECTURES, ggufName, type GgufArchitecture } from './architectures.ts';
 import { BLOCK_FORMATS } from './blocks.ts';
@@ -10,13 +10,6 @@ import { reorderRotary, transposed, type Heads } from './changes.ts';
 import { vocabularyMetadata } from './export-vocabulary.ts';
 import { llama3Factors } from './rope.ts';
 import { encodeGguf, type WrittenTensor, type WrittenType, type WrittenValue } from './write.ts';
-
-/** A weight under its name at Hugging Face; `read` is called when its turn comes. */
-export interface ModelWeight {
-  readonly name: string;
-  readonly shape: readonly number[];
-  read(): TensorData | Promise<TensorData>;
-}
 
 /** What is written. */
 export interface GgufModel {

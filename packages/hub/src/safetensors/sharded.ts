@@ -1,25 +1,13 @@
 /**
  * @file Checkpoints of a model folder: `model.safetensors` or PyTorch's `pytorch_model.bin`, or several shards with an
- * index, whose `weight_map` names the shard of every tensor (Hugging Face). Written are safetensors only.
+ * index, whose `weight_map` names the shard of every tensor (Hugging Face).
  */
 import { InputError } from '@camada/tensor';
 import { openFolder, openRequired, type Folder } from '../bytes/folder.ts';
-import { nodeFs } from '../bytes/node.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { describe, isRecord, readJsonRecord } from '../bytes/text.ts';
-import { jsonBytes, writeFiles, type FileContent } from '../bytes/write.ts';
 import { openPickle } from '../pickle/read.ts';
 import { missingTensor, openSafetensors, type TensorReader } from './read.ts';
-import {
-  encodeTensors,
-  layOut,
-  PT_METADATA,
-  type EncodedTensor,
-  type TensorEntries,
-} from './write.ts';
-
-const SINGLE = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
 
 /** One way to store a checkpoint. */
 interface Format {
@@ -32,7 +20,12 @@ interface Format {
 
 /** Formats in the order in which they are looked for. */
 const FORMATS: readonly Format[] = [
-  { single: SINGLE, index: INDEX, shard: /^[^/\\]+\.safetensors$/, open: openSafetensors },
+  {
+    single: 'model.safetensors',
+    index: 'model.safetensors.index.json',
+    shard: /^[^/\\]+\.safetensors$/,
+    open: openSafetensors,
+  },
   {
     single: 'pytorch_model.bin',
     index: 'pytorch_model.bin.index.json',
@@ -128,72 +121,4 @@ function shardReader(
     entry: (name) => shardOf(name).entry(name),
     read: async (name) => shardOf(name).read(name),
   };
-}
-
-/** How a checkpoint is written. */
-export interface CheckpointOptions {
-  /** Bytes of tensors above which a further shard is begun; 5 GB as in Hugging Face. */
-  readonly maxShardBytes?: number;
-  /** Strings for the header. */
-  readonly metadata?: Readonly<Record<string, string>>;
-}
-
-/**
- * Writes the checkpoint of a model folder (Node): one file, or shards with an index where it is larger
- * than `maxShardBytes`. All files are complete before the first gets its name; files of an earlier
- * checkpoint that would be read instead are removed. Throws `InputError` on bad entries.
- */
-export async function writeCheckpoint(
-  directory: string,
-  entries: TensorEntries,
-  options: CheckpointOptions = {},
-): Promise<void> {
-  const shards = splitShards(encodeTensors(entries), options.maxShardBytes ?? 5e9);
-  const names = shards.map((_, i) => shardName(i, shards.length));
-  const metadata = options.metadata ?? PT_METADATA;
-  const files: FileContent[] = shards.map((shard, i) => ({
-    path: `${directory}/${names[i] ?? SINGLE}`,
-    chunks: layOut(shard, metadata),
-  }));
-  if (shards.length > 1) {
-    files.push({ path: `${directory}/${INDEX}`, chunks: [jsonBytes(indexOf(shards, names))] });
-  }
-  await writeFiles(files);
-  await removeOlder(directory, names);
-}
-
-function shardName(index: number, count: number): string {
-  if (count === 1) return SINGLE;
-  const digits = (n: number): string => String(n).padStart(5, '0');
-  return `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
-}
-
-function splitShards(tensors: readonly EncodedTensor[], limit: number): EncodedTensor[][] {
-  const shards: EncodedTensor[][] = [[]];
-  let size = 0;
-  for (const tensor of tensors) {
-    if (size > 0 && size + tensor.bytes.byteLength > limit) {
-      shards.push([]);
-      size = 0;
-    }
-    shards.at(-1)?.push(tensor);
-    size += tensor.bytes.byteLength;
-  }
-  return shards;
-}
-
-function indexOf(shards: readonly EncodedTensor[][], names: readonly string[]): unknown {
-  const total = shards.flat().reduce((sum, tensor) => sum + tensor.bytes.byteLength, 0);
-  const map = shards.flatMap((shard, i) => shard.map(({ name }) => [name, names[i]] as const));
-  map.sort(([a], [b]) => (a < b ? -1 : 1));
-  return { metadata: { total_size: total }, weight_map: Object.fromEntries(map) };
-}
-
-/** Removes checkpoint files of the folder that do not belong to the one just written. */
-async function removeOlder(directory: string, names: readonly string[]): Promise<void> {
-  const fs = await nodeFs();
-  const current = new Set(names.length > 1 ? [...names, INDEX] : names);
-  const pattern = /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/;
-  const older = (await fs.readdir(directory)).filter((n) => pattern.test(n) && !current.has(n));
-  await Promise.all(older.map((name) => fs.rm(`${directory}/${name}`)));
 }

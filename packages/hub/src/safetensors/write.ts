@@ -13,11 +13,17 @@ export type TensorEntries =
 /** What PyTorch's side expects to find in `__metadata__`. */
 export const PT_METADATA: Readonly<Record<string, string>> = { format: 'pt' };
 
-/** One tensor ready to store. */
-export interface EncodedTensor {
+/** What a header says of a tensor. */
+export interface StoredShape {
   readonly name: string;
+  /** Element type by its name in the file. */
   readonly stored: string;
   readonly shape: readonly number[];
+  readonly byteLength: number;
+}
+
+/** One tensor ready to store. */
+interface EncodedTensor extends StoredShape {
   readonly bytes: Uint8Array;
 }
 
@@ -29,7 +35,8 @@ export function encodeSafetensors(
   entries: TensorEntries,
   metadata: Readonly<Record<string, string>> = PT_METADATA,
 ): Uint8Array[] {
-  return layOut(encodeTensors(entries), metadata);
+  const tensors = encodeTensors(entries);
+  return [headerOf(tensors, metadata), ...tensors.map(({ bytes }) => bytes)];
 }
 
 /** Writes one safetensors file, whole or not at all. Throws `InputError` as `encodeSafetensors` does. */
@@ -51,7 +58,12 @@ export function encodeTensors(entries: TensorEntries): EncodedTensor[] {
     seen.add(name);
     return encodeTensor(name, tensor);
   });
-  return encoded.sort((a, b) => rank(a) - rank(b) || compare(a.name, b.name));
+  return fileOrder(encoded);
+}
+
+/** Tensors in the order of a file, so that each is aligned. */
+export function fileOrder<T extends StoredShape>(tensors: readonly T[]): T[] {
+  return [...tensors].sort((a, b) => rank(a) - rank(b) || compare(a.name, b.name));
 }
 
 function isIterable(entries: TensorEntries): entries is Iterable<readonly [string, TensorData]> {
@@ -61,7 +73,7 @@ function isIterable(entries: TensorEntries): entries is Iterable<readonly [strin
 /** Types in the order of the format's own writer. */
 const ORDER: readonly string[] = ['F32', 'U32', 'I32', 'BF16', 'F16', 'BOOL'];
 
-function rank({ stored }: EncodedTensor): number {
+function rank({ stored }: StoredShape): number {
   return ORDER.indexOf(stored);
 }
 
@@ -79,23 +91,24 @@ function encodeTensor(name: string, tensor: TensorData): EncodedTensor {
     );
   }
   const stored = storedName(tensor.dtype);
-  return { name, stored, shape: tensor.shape, bytes: encodeStored(tensor, place) };
+  const bytes = encodeStored(tensor, place);
+  return { name, stored, shape: tensor.shape, bytes, byteLength: bytes.byteLength };
 }
 
-/** Header and data of tensors that are already in order. */
-export function layOut(
-  tensors: readonly EncodedTensor[],
+/** The header of tensors that are in the order of the file. */
+export function headerOf(
+  tensors: readonly StoredShape[],
   metadata: Readonly<Record<string, string>>,
-): Uint8Array[] {
+): Uint8Array {
   const header: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) header.push(['__metadata__', metadata]);
   let offset = 0;
-  for (const { name, stored, shape, bytes } of tensors) {
-    const end = offset + bytes.byteLength;
+  for (const { name, stored, shape, byteLength } of tensors) {
+    const end = offset + byteLength;
     header.push([name, { dtype: stored, shape, data_offsets: [offset, end] }]);
     offset = end;
   }
-  return [headerBytes(header), ...tensors.map((tensor) => tensor.bytes)];
+  return headerBytes(header);
 }
 
 /** Written pair by pair: an object would move names that look like numbers to the front. */
