@@ -15,7 +15,15 @@ export type { FinetuneData, FinetuneOptions } from './run/options.ts';
 export { finetune, type Run, type RunResult } from './run/finetune.ts';
 export { evaluate, type EvaluateOptions } from './run/evaluate.ts';
 export { select, type Selection, type SelectionOptions } from './run/select.ts';
-export { generateText, type GeneratedText, type TextOptions } from './run/generate.ts';
+export {
+  generateText,
+  generateTexts,
+  streamText,
+  type ContinueOptions,
+  type GeneratedText,
+  type TextOptions,
+  type TextsOptions,
+} from './run/generate.ts';
 export { embed, type EmbedOptions } from './run/embed.ts';
 export { merge } from './run/merge.ts';
 export { checkOutput, saveFiles, type Files } from './save/folder.ts';

@@ -30,6 +30,13 @@ export class Screen {
     process.stdout.write(`${text}\n`);
   }
 
+  /** A piece of a line of results that grows, for people only. */
+  piece(text: string): void {
+    if (this.json) return;
+    this.clear();
+    process.stdout.write(text);
+  }
+
   /** A line about what goes on. */
   say(text: string): void {
     this.clear();

@@ -1,15 +1,32 @@
 /** @file Text from a language model, with or without adapter. */
 import { InputError } from '@camada/tensor';
-import { CausalLM, generateTokens, type GenerateOptions } from '@camada/nn';
+import { CausalLM, generateSteps, type GenerateOptions, type SampleOptions } from '@camada/nn';
 import type { LoadedModel } from '../model/load.ts';
 import { buildNetwork } from '../model/network.ts';
+import { GrowingText } from './growing-text.ts';
+
+/** How to continue a text. */
+export interface ContinueOptions extends SampleOptions {
+  /** Most tokens to add. */
+  readonly maxNewTokens: number;
+  /** Seed of the draws; 0 when left out. */
+  readonly seed?: number;
+  /** The text ends before the first of these. */
+  readonly stop?: readonly string[];
+}
 
 /** Choices of `generateText`. */
-export interface TextOptions extends Omit<GenerateOptions, 'eosTokenIds'> {
+export interface TextOptions extends ContinueOptions {
   /** The text to continue. */
   readonly prompt: string;
-  /** Called with the new text so far, after each token. */
+  /** Called with the new text so far, whenever there is more of it. */
   readonly onText?: (text: string) => void;
+}
+
+/** Choices of `generateTexts`. */
+export interface TextsOptions extends ContinueOptions {
+  /** The texts to continue, all at once. */
+  readonly prompts: readonly string[];
 }
 
 /** A continuation. */
@@ -25,32 +42,80 @@ export async function generateText(
   loaded: LoadedModel,
   options: TextOptions,
 ): Promise<GeneratedText> {
+  const { prompt, onText = (): void => undefined } = options;
+  const text = growingText(loaded, prompt, options);
+  for await (const _ of growth(loaded, [text], options)) onText(text.shown);
+  if (text.text !== text.shown) onText(text.text);
+  return { text: text.text, tokens: text.tokens };
+}
+
+/** As `generateText`, in pieces as they come. */
+export async function* streamText(
+  loaded: LoadedModel,
+  options: Omit<TextOptions, 'onText'>,
+): AsyncGenerator<string> {
+  const text = growingText(loaded, options.prompt, options);
+  let given = 0;
+  for await (const _ of growth(loaded, [text], options)) {
+    yield text.shown.slice(given);
+    given = text.shown.length;
+  }
+  if (text.text.length > given) yield text.text.slice(given);
+}
+
+/** Continues several prompts together; the first as `generateText` would. Throws InputError as that does. */
+export async function generateTexts(
+  loaded: LoadedModel,
+  options: TextsOptions,
+): Promise<GeneratedText[]> {
+  const texts = options.prompts.map((prompt) => growingText(loaded, prompt, options));
+  for await (const _ of growth(loaded, texts, options));
+  return texts.map(({ text, tokens }) => ({ text, tokens }));
+}
+
+function growingText(
+  { tokenizer }: LoadedModel,
+  prompt: string,
+  { stop = [] }: ContinueOptions,
+): GrowingText {
+  if (stop.includes('')) throw new InputError('generate: a stop string is empty; leave it out');
+  return new GrowingText(tokenizer, tokenizer.encode(prompt).ids, stop);
+}
+
+/** Lets texts grow; yields whenever one of them can show more. */
+async function* growth(
+  loaded: LoadedModel,
+  texts: readonly GrowingText[],
+  { stop: _, ...choices }: ContinueOptions,
+): AsyncGenerator<void> {
+  const model = await languageModel(loaded);
+  const options: GenerateOptions = {
+    ...choices,
+    ...endIds(loaded),
+    stop: (tokens, row) => texts[row]!.grow(tokens),
+  };
+  const prompts = texts.map(({ prompt }) => prompt);
+  let shown = 0;
+  for await (const _step of generateSteps(model, prompts, options)) {
+    const now = texts.reduce((total, text) => total + text.shown.length, 0);
+    if (now > shown) yield;
+    shown = now;
+  }
+}
+
+async function languageModel(loaded: LoadedModel): Promise<CausalLM> {
   if (!loaded.tasks.includes('causal-lm'))
     throw new InputError(
       `${loaded.name} is no causal language model, so it cannot generate text; name one, such as a Llama.`,
     );
   const { model } = await buildNetwork(loaded, { task: 'causal-lm' });
-  if (!(model instanceof CausalLM))
-    throw new InputError(
-      `${loaded.name}: generation is not offered for ${model.config.model_type}.`,
-    );
-  const prompt = loaded.tokenizer.encode(options.prompt).ids;
-  const tokens: number[] = [];
-  const text = continuation(loaded, prompt);
-  for await (const token of generateTokens(model, prompt, options)) {
-    tokens.push(token);
-    options.onText?.(text(tokens));
-  }
-  return { text: text(tokens), tokens };
+  if (model instanceof CausalLM) return model;
+  throw new InputError(`${loaded.name}: generation is not offered for ${model.config.model_type}.`);
 }
 
-/** Decodes with the prompt in front: decoders drop the space before a first word. */
-function continuation(
-  { tokenizer }: LoadedModel,
-  prompt: readonly number[],
-): (tokens: readonly number[]) => string {
-  const decode = (ids: readonly number[]): string =>
-    tokenizer.decode(ids, { skipSpecialTokens: true });
-  const before = decode(prompt).length;
-  return (tokens) => decode([...prompt, ...tokens]).slice(before);
+/** Ids that end a text: chat models name more of them in `generation_config.json` than in `config.json`. */
+function endIds({ folder }: LoadedModel): Pick<GenerateOptions, 'eosTokenIds'> {
+  const value = folder.generation?.get('eos_token_id');
+  const ids = [value].flat().filter((id) => Number.isInteger(id)) as number[];
+  return ids.length > 0 ? { eosTokenIds: ids } : {};
 }

@@ -28,7 +28,8 @@ export interface Selection {
 /** Ranks the layers of a model for the texts of a file. Throws InputError when there are too few texts. */
 export async function select(loaded: LoadedModel, options: SelectionOptions): Promise<Selection> {
   const examples = await readExamples(options.data, options);
-  const task = loaded.tasks.includes('classification') ? 'classification' : 'causal-lm';
+  const running = loaded.tasks.includes('causal-lm') && options.label === undefined;
+  const task = running ? 'causal-lm' : 'classification';
   const model = emptyModel(loaded.folder.config.values, 'features');
   await loadWeights(model, loaded.folder.tensors);
   const maxLength = cutLength(options.maxLength, model.limits, loaded.tokenizer);
