@@ -75,3 +75,22 @@ export function reduceAlong(
   const data = [...groups.values()].map(f);
   return { shape: keepDims ? kept : reducedShape(x.shape, axes, false), dtype, data };
 }
+
+/** The lists of elements along an axis, each replaced by `f` of it: equally many elements. */
+export function transformAlong(
+  x: HostArray,
+  axis: number,
+  f: (elements: readonly number[]) => readonly number[],
+  dtype: ElementType = x.dtype,
+): HostArray {
+  const a = axis < 0 ? axis + x.shape.length : axis;
+  const inner = sizeOf(x.shape.slice(a + 1));
+  const n = x.shape[a]!;
+  const data = [...x.data];
+  for (let start = 0; start < data.length; start += n * inner)
+    for (let offset = 0; offset < inner; offset++) {
+      const places = Array.from({ length: n }, (_, i) => start + offset + i * inner);
+      f(places.map((p) => x.data[p]!)).forEach((value, i) => (data[places[i]!] = value));
+    }
+  return { ...x, dtype, data };
+}

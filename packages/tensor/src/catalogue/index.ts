@@ -7,6 +7,7 @@ import { LINEAR_OPS } from './linear.ts';
 import { MOVEMENT_OPS } from './movement.ts';
 import type { OpRecord } from './record.ts';
 import { REDUCTION_OPS } from './reduction.ts';
+import { SCAN_OPS } from './scan.ts';
 
 export { Draw } from './draw.ts';
 export type { ElementType, HostArray } from './host.ts';
@@ -23,6 +24,7 @@ export const FAMILIES: Readonly<Record<string, Readonly<Record<string, OpRecord>
   elementwise: ELEMENTWISE_OPS,
   activation: ACTIVATION_OPS,
   reduction: REDUCTION_OPS,
+  scan: SCAN_OPS,
   movement: MOVEMENT_OPS,
   indexing: INDEXING_OPS,
   linear: LINEAR_OPS,

@@ -3,7 +3,7 @@ import type { ActivationMethods } from '../methods/activation.ts';
 import type { ReductionMethods } from '../methods/reduction.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Draw } from './draw.ts';
-import { reduceAlong, wrapped, type ElementType, type HostArray } from './host.ts';
+import { reduceAlong, transformAlong, wrapped, type ElementType, type HostArray } from './host.ts';
 import { ANY, FLOAT, NUMERIC, type OpCase, type OpRecord, type Records } from './record.ts';
 
 type Elements = readonly number[];
@@ -113,13 +113,19 @@ const NORM: OpRecord = {
     const keep = draw.flag();
     const bounded = Math.abs(p) === Infinity;
     return {
-      inputs: [bounded ? draw.distinct(shape) : draw.array(shape, 'f32', 'nonzero')],
+      inputs: [bounded ? distinctSizes(draw, shape) : draw.array(shape, 'f32', 'nonzero')],
       call: `x.norm(${p}, [${axes.join(', ')}], ${keep})`,
       run: ([x]) => x!.norm(p, axes, keep),
       reference: ([x]) => reduceAlong(x!, axes, keep, (e) => norm(e, p)),
     };
   },
 };
+
+/** Values of both signs whose sizes are all different. */
+function distinctSizes(draw: Draw, shape: readonly number[]): HostArray {
+  const input = draw.distinct(shape);
+  return { ...input, data: input.data.map((v, i) => (i % 2 === 0 ? v + 40 : -40 - v)) };
+}
 
 function norm(x: Elements, p: number): number {
   const sizes = x.map(Math.abs);
@@ -160,25 +166,8 @@ function alongAxis(name: 'softmax' | 'logSoftmax', f: (elements: Elements) => El
   return { dtypes: FLOAT, gradient: 'smooth', tolerance: 1e-5, sample };
 }
 
-/** Replaces the elements along an axis by `f` of them. */
-function transformAlong(
-  x: HostArray,
-  axis: number,
-  f: (elements: Elements) => Elements,
-): HostArray {
-  const a = axis < 0 ? axis + x.shape.length : axis;
-  const inner = x.shape.slice(a + 1).reduce((n, m) => n * m, 1);
-  const n = x.shape[a]!;
-  const data = [...x.data];
-  for (let start = 0; start < data.length; start += n * inner)
-    for (let offset = 0; offset < inner; offset++) {
-      const places = Array.from({ length: n }, (_, i) => start + offset + i * inner);
-      f(places.map((p) => x.data[p]!)).forEach((value, i) => (data[places[i]!] = value));
-    }
-  return { ...x, data };
-}
-
-const logSumExp = (x: Elements): number => {
+/** log Σ eˣ of a list. */
+export const logSumExp = (x: Elements): number => {
   const top = Math.max(...x);
   return top + Math.log(total(x.map((v) => Math.exp(v - top))));
 };

@@ -25,6 +25,7 @@ import {
 } from './affine.ts';
 import { Draft } from './draft.ts';
 import type { ValueId } from './kernel.ts';
+import { MOST_TIMES } from './memory-choice.ts';
 
 /** Thrown when a node must be computed by a kernel of its own first. */
 export class NeedsMemory {
@@ -64,6 +65,8 @@ export class Lowering {
   private readonly context: LowerContext;
   private readonly memo = new Map<Node, Map<string, ValueId>>();
   private readonly storedNodes = new Set<Node>();
+  /** At how many indices each member was computed. */
+  private readonly times = new Map<Node, number>();
   private guard: ValueId | undefined;
 
   constructor(context: LowerContext, loop: readonly number[], product: Node | undefined) {
@@ -86,6 +89,9 @@ export class Lowering {
 
   /** A node this kernel computes although others will load it: inline its value and store it once. */
   private member(node: Node, index: Index): ValueId {
+    const times = (this.times.get(node) ?? 0) + 1;
+    this.times.set(node, times);
+    if (times > MOST_TIMES) throw new NeedsMemory(node);
     const value = this.compute(node, index);
     if (!this.context.stored(node) || this.storedNodes.has(node)) return value;
     const at = linearize(index, node.shape);

@@ -4,6 +4,7 @@
  */
 import type { Graph } from '../graph/graph.ts';
 import { nodeSize, type Node } from '../graph/node.ts';
+import { Shifts, type Uses } from './shifts.ts';
 
 /** Elementwise ops that cost about as much as a load. */
 const COSTLY = new Set([
@@ -25,6 +26,12 @@ const COSTLY_OPS = 4;
 const CHEAP = 10;
 /** A random number is ten rounds of multiplications. */
 const RANDOM_OPS = 16;
+
+/** More often than this one kernel does not compute the same again: it loads it. */
+export const MOST_TIMES = 4;
+
+/** A kernel's text stays short. */
+const MOST_PLACES = 16;
 
 interface Cost {
   readonly ops: number;
@@ -132,15 +139,18 @@ export function chooseMemory(
   const memory = new Set<Node>();
   const alone = new Set<Node>();
   const known = new Map<Node, Set<Node>>();
+  const shifts = new Shifts(consumers, memory);
   for (let i = graph.nodes.length - 1; i >= 0; i--) {
     const node = graph.nodes[i]!;
     if (node.op === 'buffer' || nodeSize(node) === 0) continue;
     const users = consumers.get(node)!.size;
     const roots = rootsOf(node, consumers, memory, known).size;
     const cost = costs.get(node)!;
+    const uses = shifts.of(node);
     if (standsAlone(node, cost)) alone.add(node);
     if (outputs.has(node) || alone.has(node) || wantsMemory(node, cost, users, roots))
       memory.add(node);
+    else if (node.op === 'elementwise' && recomputed(cost, uses)) memory.add(node);
   }
   return { memory, alone };
 }
@@ -149,6 +159,13 @@ export function chooseMemory(
 function standsAlone(node: Node, cost: Cost): boolean {
   const rounds = node.op === 'elementwise' && (node.dtype === 'f16' || node.dtype === 'bf16');
   return rounds || cost.depth >= DEEPEST;
+}
+
+/** True when a kernel would compute the node so often that loading it is cheaper. */
+function recomputed(cost: Cost, { times, places }: Uses): boolean {
+  if (cost.loads === 0 || places === 1) return false;
+  if (places > MOST_PLACES) return true;
+  return (times - 1) * cost.ops > CHEAP || (times > MOST_TIMES && isDear(cost));
 }
 
 function wantsMemory(node: Node, cost: Cost, users: number, roots: number): boolean {
