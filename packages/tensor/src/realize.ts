@@ -46,7 +46,7 @@ export async function realizeNodes(holders: readonly Holder[]): Promise<void> {
   checkNotRecording();
   runPending(currentDevice() ?? (await device()), holders);
   const storages = holders.map((holder) => leafStorage(holder.node));
-  await Promise.all(storages.map((storage) => storage && sure(storage)));
+  await Promise.all(storages.filter((storage) => storage !== undefined).map(sure));
 }
 
 /**

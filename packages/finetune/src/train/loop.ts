@@ -2,7 +2,7 @@
  * @file The training loop. A step is one program: forward pass, gradients, clipping and the optimizer's updates.
  * Its loss is read while the next step runs, so that the device never waits for the host.
  */
-import { InputError, realize, stack, type Tensor } from '@camada/tensor';
+import { DeviceError, InputError, realize, stack, type Tensor } from '@camada/tensor';
 import { valueAndGrad } from '@camada/autograd';
 import {
   AdamW,
@@ -64,7 +64,10 @@ interface Pending {
 /** Milliseconds after which the loop lets timers, progress and collected memory have a turn. */
 const TURN = 100;
 
-/** Trains parameters of a model in place. Throws InputError when the loss is no longer a number. */
+/**
+ * Trains parameters of a model in place. Throws InputError when the loss is no longer a number, DeviceError with the
+ * step when the device fails.
+ */
 export async function train(
   model: HeadModel,
   parameters: ReadonlyMap<string, Tensor>,
@@ -115,6 +118,16 @@ class Loop {
   }
 
   async run(): Promise<StepReport[]> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      if (!(error instanceof DeviceError)) throw error;
+      const done = `Training stopped after ${this.#history.length} of ${this.#steps} steps`;
+      throw new DeviceError(`${done}: ${error.message}`, { cause: error });
+    }
+  }
+
+  async #run(): Promise<StepReport[]> {
     let pending: Pending | undefined;
     for (const [step, group] of this.#groups()) {
       const next = await this.#step(step, group);

@@ -242,7 +242,6 @@ test('sums by index over many rows and many updates', () => {
       const kernel: Kernel = {
         kind: 'scatter',
         keep: 'sum',
-        keep: 'sum',
         label: 'scatter',
         loop: [tableRows, width],
         buffers: buffersOf('i32 f32 w:f32'),
