@@ -1,7 +1,7 @@
 /** @file Losses against PyTorch (tools/oracle/optimisers.py), and where PyTorch gives NaN. */
 import { grad } from '@camada/autograd';
 import { ShapeError, realize, tensor } from '@camada/tensor';
-import { crossEntropy, mseLoss } from '@camada/nn';
+import { bceWithLogits, crossEntropy, mseLoss } from '@camada/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEVICES, goldenJson, maxDifference, on } from './support.ts';
 
@@ -28,6 +28,21 @@ describe.each(DEVICES)('on %s', (device) => {
     await realize([loss, gradient!]);
     expect(Math.abs((await loss.item()) / record.loss - 1)).toBeLessThan(1e-6);
     expect(maxDifference(await gradient!.data(), record.gradient.flat(2))).toBeLessThan(1e-6);
+  });
+
+  it('bceWithLogits is σ(x) − y in its gradient, also at 0 and at logits of 10⁴', async () => {
+    const x = [0, 0, 0.5, -3, 1e4, 1e4, -1e4, -1e4];
+    const y = [0, 1, 0.25, 1, 1, 0, 0, 1];
+    const logits = tensor(x, [2, 4]);
+    const loss = bceWithLogits(logits, tensor(y, [2, 4]));
+    const [gradient] = grad(loss, [logits]);
+    const sigma = x.map((value) => 1 / (1 + Math.exp(-value)));
+    const expected = sigma.map((value, i) => (value - y[i]!) / 8);
+    expect(maxDifference(await gradient!.data(), expected)).toBeLessThan(1e-6);
+    const small = x.slice(0, 4).map((value, i) => Math.log1p(Math.exp(value)) - value * y[i]!);
+    const mean = (small.reduce((sum, value) => sum + value, 0) + 2e4) / 8;
+    expect(Math.abs((await loss.item()) / mean - 1)).toBeLessThan(1e-6);
+    expect(() => bceWithLogits(logits, tensor(y))).toThrow(ShapeError);
   });
 
   it('crossEntropy is 0, with gradient 0, when every label is ignored', async () => {
