@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { Device, useDevice } from '@camada/tensor';
 import { openWebGPU, type WebGPUOptions } from '../../src/backend/webgpu/index.ts';
-import { ROWS, runCase } from './catalogue.ts';
+import { Draw } from '@camada/tensor/catalogue';
+import { ROWS, runCase } from '../laws/cases.ts';
 
 const SMALL: readonly [string, WebGPUOptions, number][] = [
   ["WebGPU's default limits", { limits: 'default' }, 512],
@@ -22,6 +23,6 @@ describe.each(SMALL)('%s', (_name, options, largest) => {
   afterAll(() => device.dispose());
 
   test.each(ROWS)('$name of $dtype', async (row) => {
-    await runCase(row, 1, largest);
+    await runCase(row, Draw.seeded(1, largest));
   });
 });

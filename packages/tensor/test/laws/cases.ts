@@ -1,8 +1,8 @@
 /** @file Cases of the catalogue on the current device, for laws about devices rather than about operations. */
-import { CATALOGUE, Draw, elementType, reproduction } from '@camada/tensor/catalogue';
-import type { ElementType, HostArray, OpRecord } from '@camada/tensor/catalogue';
+import { CATALOGUE, elementType, reproduction } from '@camada/tensor/catalogue';
+import type { Draw, ElementType, HostArray, OpRecord } from '@camada/tensor/catalogue';
 import { tensor } from '@camada/tensor';
-import { difference } from '../laws/compare.ts';
+import { difference } from './compare.ts';
 
 /** One operation in one element type. */
 export interface Row {
@@ -16,13 +16,9 @@ export const ROWS: readonly Row[] = [...CATALOGUE].flatMap(([name, record]) =>
   record.dtypes.map((dtype) => ({ name, dtype, record })),
 );
 
-/** Runs a random case of at most `largest` elements an operand. Throws with a reproduction where it is wrong. */
-export async function runCase(
-  { record, dtype }: Row,
-  seed: number,
-  largest: number,
-): Promise<void> {
-  const drawn = record.sample(Draw.seeded(seed, largest), dtype);
+/** Runs a random case. Throws with a reproduction where the result is wrong. */
+export async function runCase({ record, dtype }: Row, draw: Draw): Promise<void> {
+  const drawn = record.sample(draw, dtype);
   const inputs = drawn.inputs.map(({ data, shape, dtype: type }) => tensor(data, shape, type));
   const outputs = [drawn.run(inputs)].flat();
   const expected = [drawn.reference(drawn.inputs)].flat() as HostArray[];
