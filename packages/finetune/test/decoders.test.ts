@@ -1,9 +1,10 @@
 /** @file Decoders from end to end: layers are ranked, adapters train, texts come out; for GPT-2 and a Gemma. */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { device, openDevice, useDevice } from '@camada/tensor';
 import type { Table } from '@camada/hub';
 import {
+  evaluate,
   finetune,
   generateText,
   generateTexts,
@@ -88,4 +89,32 @@ describe.each(['gpt2', 'gemma3_text'] as const)('%s', (type) => {
     expect(cut.text).toBe(text.slice(0, text.indexOf(stop)));
     await expect(generateText(model, { ...options, stop: [''] })).rejects.toThrow(/empty/);
   });
+});
+
+test('a classifier gets a padding token where the configuration has none, and keeps it', async () => {
+  const folder = await tinyDecoder(join(root, 'unpadded'), 'gpt2');
+  const file = join(folder, 'config.json');
+  const { pad_token_id: _, ...config } = JSON.parse(readFileSync(file, 'utf8')) as object & {
+    pad_token_id: number;
+  };
+  writeFileSync(file, JSON.stringify(config));
+  const run = await finetune(await loadModel(folder), {
+    data: { train, test: held, text: 'text', label: 'label' },
+    method: { type: 'full' },
+    layers: [2],
+    maxSteps: 1,
+    samples: 0,
+  });
+  await run.save(join(root, 'padded'));
+  const saved = JSON.parse(readFileSync(join(root, 'padded/config.json'), 'utf8')) as object;
+  expect(saved).toMatchObject({
+    architectures: ['GPT2ForSequenceClassification'],
+    pad_token_id: 0,
+  });
+  const again = await evaluate(await loadModel(join(root, 'padded')), {
+    data: held,
+    text: 'text',
+    label: 'label',
+  });
+  expect(again.loss).toBeCloseTo(run.after.loss, 5);
 });

@@ -37,7 +37,7 @@ export async function buildNetwork(loaded: LoadedModel, options: NetworkOptions)
   const { task, labels } = options;
   checkTask(task, loaded.tasks, loaded.name);
   const names = labels && { labelNames: labels.names };
-  const model = emptyModel(loaded.folder.config.values, task, names ?? {});
+  const model = emptyModel(paddedConfig(loaded, task), task, names ?? {});
   const file = keepsHead(loaded, model, labels)
     ? loaded.folder.tensors
     : withoutClassifier(loaded.folder.tensors);
@@ -50,6 +50,22 @@ export async function buildNetwork(loaded: LoadedModel, options: NetworkOptions)
     fresh: initialized.filter((name) => !adapter?.trainable.has(name)),
     adapter,
   };
+}
+
+/**
+ * Decoders find the last token of a text by the padding token, and many configurations have none: the tokenizer's is
+ * taken, or else the token that ends a text, as is customary.
+ */
+function paddedConfig(
+  { folder, tokenizer }: LoadedModel,
+  task: FinetuneTask,
+): Readonly<Record<string, unknown>> {
+  const { values } = folder.config;
+  const pad = tokenizer.padId ?? tokenizer.eosId;
+  const has = (values['pad_token_id'] ?? -1) !== -1;
+  return has || pad === undefined || task === 'causal-lm'
+    ? values
+    : { ...values, pad_token_id: pad };
 }
 
 /** Whether the checkpoint's classifier tells the task's classes apart. */

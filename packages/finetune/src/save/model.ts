@@ -47,6 +47,7 @@ function configOf(
   config['architectures'] = model.config.architectures;
   for (const key of ['torch_dtype', 'dtype']) if (key in config) config[key] = 'float32';
   if (task === 'causal-lm') return config;
+  config['pad_token_id'] ??= model.limits.padTokenId;
   const names = labels?.names ?? ['LABEL_0'];
   config['id2label'] = Object.fromEntries(names.map((name, i) => [String(i), name]));
   config['label2id'] = Object.fromEntries(names.map((name, i) => [name, i]));
