@@ -56,11 +56,6 @@ export function ones(shape: Shape, dtype: DType = 'f32'): Tensor {
   return full(shape, 1, dtype);
 }
 
-/** 0, 1, …, n−1. */
-export function arange(n: number, dtype: DType = 'i32'): Tensor {
-  return Tensor.of(build.cast(build.iota([n]), dtype));
-}
-
 /**
  * A host number of shape []: data, so that another value needs no new program. Given a function, it is read
  * now, and again at each run of a captured step.
@@ -115,15 +110,6 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
     tensors.map((x) => x.unsqueeze(a)),
     a,
   );
-}
-
-/**
- * Sums of `updates` [n, C] by i32 `indices` [n] → [rows, C]. Throws IndexError when an index of the host lies outside;
- * one computed on the device is ignored.
- */
-export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tensor {
-  return Tensor.of(build.scatter(indices.node, updates.node, rows, 'sum'));
-  checkIndices('scatterAdd', indices.node, rows);
 }
 
 /**

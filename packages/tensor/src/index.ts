@@ -40,7 +40,6 @@ export type { AttrsOf, Node, NodeOf, OpName, Range } from './graph/node.ts';
 export type { Axes } from './methods/base.ts';
 export { Tensor, realize, type Operand } from './tensor.ts';
 export {
-  arange,
   concat,
   customGradient,
   full,
@@ -48,7 +47,6 @@ export {
   randomNormal,
   randomUniform,
   scalar,
-  scatterAdd,
   stack,
   tensor,
   where,
@@ -62,6 +60,8 @@ export {
   type CaptureOptions,
   type CapturedStep,
 } from './capture/capture.ts';
+export { arange, eye, linspace, meshgrid } from './grid.ts';
+export { maskedSelect, nonzero } from './select.ts';
 export { hostEffect, readNumber, type HostNumber } from './host-number.ts';
 export { recomputable, type Recomputable } from './recompute.ts';
 export { Device, device, memory, openDevice, useDevice, type DeviceOptions } from './device.ts';

@@ -1,5 +1,5 @@
 /** @file Gradients of row look-up and of its transpose. */
-import { scatterAdd, where, zeros } from '@camada/tensor';
+import { where, zeros } from '@camada/tensor';
 import { smooth, type Rule } from './rule.ts';
 
 /**
@@ -11,7 +11,8 @@ export const gather: Rule<'gather'> = smooth(({ node, dy, x }) => {
   const count = x[1]!.size;
   const width = rest.reduce((product, size) => product * size, 1);
   const updates = dy.reshape([count, width]); // [n, C]
-  return scatterAdd(x[1]!.reshape([count]), updates, rows).reshape(node.inputs[0]!.shape);
+  const sums = zeros([rows, width]).indexAdd(0, x[1]!.reshape([count]), updates);
+  return sums.reshape(node.inputs[0]!.shape);
 });
 
 /**

@@ -1,6 +1,6 @@
 /** @file Records of the free functions that make tensors or join several. */
 import type * as functions from '../create.ts';
-import { arange, concat, full, ones, scalar, scatterAdd, stack, where, zeros } from '../create.ts';
+import { concat, full, ones, scalar, stack, where, zeros } from '../create.ts';
 import { sizeOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Draw } from './draw.ts';
@@ -49,13 +49,13 @@ function filled(
   value: (i: number) => number,
 ): OpRecord {
   const sample = (draw: Draw): OpCase => {
-    const shape = call.startsWith('arange') ? [draw.int(0, 70)] : draw.shape();
+    const shape = draw.shape();
     const data = Array.from({ length: sizeOf(shape) }, (_, i) => value(i));
     return {
       inputs: [],
       call: call.replace('shape', `[${shape.join(', ')}]`),
       run: () => run(shape),
-      reference: () => ({ shape, dtype: call.startsWith('arange') ? 'i32' : 'f32', data }),
+      reference: () => ({ shape, dtype: 'f32', data }),
     };
   };
   return { dtypes: ['f32'], gradient: 'zero', tolerance: 0, sample };
@@ -81,24 +81,6 @@ const WHERE: OpRecord = {
   },
 };
 
-const SCATTER_ADD: OpRecord = {
-  dtypes: ['f32'],
-  gradient: 'smooth',
-  tolerance: 1e-5,
-  sample: (draw) => {
-    const [n, width, rows] = [draw.int(0, 20), draw.int(0, 9), draw.int(1, 9)];
-    return {
-      inputs: [draw.array([n, width]), draw.indices([n], rows)],
-      call: `scatterAdd(y, x, ${rows})`,
-      run: ([x, y]) => scatterAdd(y!, x!, rows),
-      reference: ([x, y]) =>
-        fromIndex([rows, width], 'f32', ([row, column]) =>
-          y!.data.reduce((sum, to, i) => sum + (to === row ? at(x!, [i, column!]) : 0), 0),
-        ),
-    };
-  },
-};
-
 /** Records of the free functions. */
 export const CREATE_OPS: Readonly<Record<Exclude<keyof typeof functions, Elsewhere>, OpRecord>> = {
   zeros: filled(
@@ -116,11 +98,6 @@ export const CREATE_OPS: Readonly<Record<Exclude<keyof typeof functions, Elsewhe
     (shape) => full(shape, 2.5),
     () => 2.5,
   ),
-  arange: filled(
-    'arange(shape)',
-    ([n]) => arange(n!),
-    (i) => i,
-  ),
   scalar: filled(
     'scalar(3.5).expand(shape)',
     (shape) => scalar(3.5).expand(shape),
@@ -129,5 +106,4 @@ export const CREATE_OPS: Readonly<Record<Exclude<keyof typeof functions, Elsewhe
   where: WHERE,
   concat: joining('concat'),
   stack: joining('stack'),
-  scatterAdd: SCATTER_ADD,
 };

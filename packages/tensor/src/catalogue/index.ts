@@ -2,6 +2,7 @@
 import { ACTIVATION_OPS } from './activation.ts';
 import { CREATE_OPS } from './create.ts';
 import { ELEMENTWISE_OPS } from './elementwise.ts';
+import { GRID_OPS } from './grid.ts';
 import { INDEXING_OPS } from './indexing.ts';
 import { LINEAR_OPS } from './linear.ts';
 import { MOVEMENT_OPS } from './movement.ts';
@@ -28,7 +29,7 @@ export const FAMILIES: Readonly<Record<string, Readonly<Record<string, OpRecord>
   movement: MOVEMENT_OPS,
   indexing: INDEXING_OPS,
   linear: LINEAR_OPS,
-  create: CREATE_OPS,
+  create: { ...CREATE_OPS, ...GRID_OPS },
 };
 
 /** Every public operation by name. */

@@ -106,6 +106,43 @@ export function delinearize(linear: Expr, shape: Shape): Expr[] | undefined {
   return fits && whole ? index : undefined;
 }
 
+/**
+ * The index under shape `to` of what has `index` under shape `from`. Both are cut into runs of axes of equal size;
+ * where a run is one axis of `to` its index is the run's address, whatever that is: it may stand outside
+ * where a guard keeps it from being read. Undefined where a run does not fall apart.
+ */
+export function reindexed(index: readonly Expr[], from: Shape, to: Shape): Expr[] | undefined {
+  const long = (shape: Shape): number[] => shape.flatMap((n, axis) => (n === 1 ? [] : [axis]));
+  const [left, right] = [long(from), long(to)];
+  const result = to.map(() => constantExpr(0));
+  while (left.length > 0) {
+    const [outer, inner] = nextRun(from, to, left, right);
+    const linear = linearize(
+      outer.map((axis) => index[axis]!),
+      outer.map((axis) => from[axis]!),
+    );
+    const sizes = inner.map((axis) => to[axis]!);
+    const parts = inner.length === 1 ? [linear] : delinearize(linear, sizes);
+    if (!parts) return undefined;
+    inner.forEach((axis, i) => (result[axis] = parts[i]!));
+  }
+  return result;
+}
+
+/** Takes the fewest leading axes of both lists that hold as many elements. */
+function nextRun(from: Shape, to: Shape, left: number[], right: number[]): [number[], number[]] {
+  const runs: [number[], number[]] = [[left.shift()!], [right.shift()!]];
+  let [a, b] = [from[runs[0][0]!]!, to[runs[1][0]!]!];
+  while (a !== b) {
+    const [list, run, shape] = a < b ? [left, runs[0], from] : [right, runs[1], to];
+    const axis = list.shift()!;
+    run.push(axis);
+    if (a < b) a *= shape[axis]!;
+    else b *= shape[axis]!;
+  }
+  return runs;
+}
+
 function largest(expr: Expr): number {
   let max = expr.offset;
   for (const [axis, c] of expr.terms) max += c * (axis.size - 1);

@@ -19,6 +19,7 @@ import {
   keyOf,
   leaves,
   linearize,
+  reindexed,
   resolve,
   separate,
   type Expr,
@@ -236,10 +237,9 @@ export class Lowering {
 
   private reshape(node: NodeOf<'reshape'>, index: Index): ValueId {
     const input = node.inputs[0]!;
-    const linear = linearize(index, node.shape);
     if (this.context.hasMemory(input) && !this.context.members.has(input))
-      return this.load(input, linear);
-    const inner = delinearize(linear, input.shape);
+      return this.load(input, linearize(index, node.shape));
+    const inner = reindexed(index, node.shape, input.shape);
     if (!inner) throw new NeedsMemory(input);
     return this.visit(input, inner);
   }
@@ -405,8 +405,7 @@ function sheared(node: NodeOf<'shear'>, index: Index): Expr[] {
 /** The index of `node`'s result at which its input's element `index` stands, for movement ops that keep all elements. */
 export function movedForward(node: Node, index: Index): Expr[] | undefined {
   if (node.op === 'permute') return node.attrs.order.map((from) => index[from]!);
-  if (node.op === 'reshape')
-    return delinearize(linearize(index, node.inputs[0]!.shape), node.shape);
+  if (node.op === 'reshape') return reindexed(index, node.inputs[0]!.shape, node.shape);
   const same = node.op === 'elementwise' || node.op === 'detach' || node.op === 'barrier';
   return same ? [...index] : undefined;
 }

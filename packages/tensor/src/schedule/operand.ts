@@ -1,6 +1,6 @@
 /** @file Where a matmul finds its operands: strides straight into memory, through any movement ops. */
 import type { Node } from '../graph/node.ts';
-import { Axis, axisExpr, delinearize, linearize, resolve, type Expr } from './affine.ts';
+import { Axis, axisExpr, linearize, reindexed, resolve, type Expr } from './affine.ts';
 import { moved, NeedsMemory } from './lower.ts';
 
 /** Memory and strides of an operand; strides run over [...batch, row, column]. */
@@ -63,9 +63,8 @@ function reshaped(
   index: readonly Expr[],
   hasMemory: (node: Node) => boolean,
 ): { node: Node; at: Expr } {
-  const linear = linearize(index, node.shape);
-  if (hasMemory(input)) return { node: input, at: linear };
-  const inner = delinearize(linear, input.shape);
+  if (hasMemory(input)) return { node: input, at: linearize(index, node.shape) };
+  const inner = reindexed(index, node.shape, input.shape);
   if (!inner) throw new NeedsMemory(input);
   return address(input, inner, hasMemory);
 }

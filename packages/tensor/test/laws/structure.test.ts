@@ -1,6 +1,6 @@
 /** @file Structure: how many kernels a program takes, so that fusion cannot silently stop. */
 import { describe, expect, test } from 'vitest';
-import { randomUniform, realize, scatterAdd, tensor, where } from '@camada/tensor';
+import { randomUniform, realize, tensor, where, zeros } from '@camada/tensor';
 import type { Tensor } from '@camada/tensor';
 import { DEVICES, on } from './devices.ts';
 import { values } from './generate.ts';
@@ -103,9 +103,9 @@ const rows: Row[] = [
   },
   { name: 'argmax', kernels: 1, build: () => x().argmax() },
   {
-    name: 'scatterAdd',
+    name: 'indexAdd',
     kernels: 1,
-    build: () => scatterAdd(tensor(Int32Array.of(1, 1, 0)), input([3, 4]), 5),
+    build: () => zeros([5, 4]).indexAdd(0, tensor(Int32Array.of(1, 1, 0)), input([3, 4])),
   },
 ];
 

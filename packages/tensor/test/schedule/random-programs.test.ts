@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { concat, scatterAdd, tensor, where } from '../../src/create.ts';
+import { concat, tensor, where, zeros } from '../../src/create.ts';
 import type { Node } from '../../src/graph/node.ts';
 import type { Wanted } from '../../src/graph/trace.ts';
 import type { Tensor } from '../../src/tensor.ts';
@@ -126,7 +126,7 @@ const steps: readonly Step[] = [
     const x = c.of(pool);
     if (x.rank !== 2) return where(x.gt(0), x, x.mul(0.5));
     const ids = tensor(Int32Array.from({ length: x.shape[0]! }, (_, i) => (i * 2) % 3));
-    return c.below(2) ? scatterAdd(ids.add(0), x, 3) : x.gather(ids.add(0));
+    return c.below(2) ? zeros([3, x.shape[1]!]).indexAdd(0, ids.add(0), x) : x.gather(ids.add(0));
   },
 ];
 

@@ -1,14 +1,6 @@
 /** @file The scheduler against the graph interpreter: same numbers, and as few kernels as promised. */
 import { describe, expect, it } from 'vitest';
-import {
-  concat,
-  full,
-  randomUniform,
-  scalar,
-  scatterAdd,
-  tensor,
-  where,
-} from '../../src/create.ts';
+import { concat, full, randomUniform, scalar, tensor, where, zeros } from '../../src/create.ts';
 import type { Plan } from '../../src/schedule/plan.ts';
 import { printPlan } from '../../src/schedule/print.ts';
 import type { Tensor } from '../../src/tensor.ts';
@@ -93,7 +85,10 @@ describe('every node lowers', () => {
     ]);
     check([x.pad([1, 1], [1, 1]).transpose().reshape([3, 10]).add(1)]);
     const ids = tensor(Int32Array.of(2, 0, 2, 1, 0, 5), [6]);
-    check([x.gather(ids.slice(0, 0, 4).reshape([2, 2])), scatterAdd(ids.add(0), random(6, 4).mul(2), 3)]);
+    check([
+      x.gather(ids.slice(0, 0, 4).reshape([2, 2])),
+      zeros([3, 4]).indexAdd(0, ids.add(0), random(6, 4).mul(2)),
+    ]);
     check([where(x.gt(0), x, scalar(-1)).sum(0)]);
   });
   it('reductions over any axes', () => {
@@ -141,6 +136,25 @@ describe('every node lowers', () => {
   it('a sum of many buffers is cut to the limit', () => {
     const parts = Array.from({ length: 30 }, () => random(4));
     for (const limit of [4, 7, 12]) check([parts.reduce((a, b) => a.add(b))], limit);
+  });
+  it('a concat of fifty parts copies each element at most four times', () => {
+    const parts = Array.from({ length: 50 }, (_, i) => random(3, 1 + (i % 4)));
+    const { kernels } = check([concat(parts, 1)], 8);
+    const points = kernels.map(({ loop }) => loop.reduce((n, size) => n * size, 1));
+    const total = parts.reduce((n, part) => n + part.size, 0);
+    expect(kernels.length).toBeLessThanOrEqual(12);
+    expect(points.reduce((a, b) => a + b)).toBeLessThanOrEqual(4 * total);
+  });
+  it('views of one tensor join in one kernel', () => {
+    const x = random(6, 8);
+    expect(check([x.roll([2, -3], [0, 1])], 8).kernels.length).toBe(1);
+    expect(check([x.pad([2, 1], [3, 0], 'reflect').tanh()], 8).kernels.length).toBe(1);
+  });
+  it('windows and their gradient are one kernel each', () => {
+    const windows = random(2, 9).unfold(1, 3, 2);
+    expect(check([windows.square().sum(-1)]).kernels.length).toBe(1);
+    const spread = random(2, 4, 3).pad([0, 2, 0], [0, 2, 0], 0, [0, 1, 0]).shear(1, 2, -1);
+    expect(check([spread.sum(2)]).kernels.length).toBe(1);
   });
   it('zero sizes', () => {
     check([

@@ -43,7 +43,7 @@ export function takeAlongAxis(x: Node, indices: Node, axis: number): Node {
     build.reshape(positions(chosen, table.shape, a), [sizeOf(chosen.shape)]),
   );
   return build.customGradient(build.reshape(found, chosen.shape), [table], (_args, _y, dy) => [
-    placed(dy, chosen, table.shape, a),
+    placed(dy, build.detach(chosen), table.shape, a),
   ]);
 }
 
@@ -83,7 +83,7 @@ function placed(updates: Node, indices: Node, shape: Shape, axis: number): Node 
     ? compared(updates, indices, shape, axis)
     : scattered(updates, indices, shape, axis);
   return build.customGradient(value, [updates], (_args, _y, dy) => {
-    const index = build.cast(indices, 'i32');
+    const index = build.cast(build.detach(indices), 'i32');
     const zero = build.constant(0, [], 'i32');
     const last = build.constant(shape[axis]! - 1, [], 'i32');
     const inside = elementwise('and', [
@@ -200,8 +200,9 @@ export function indexAdd(x: Node, axis: number, index: Node, source: Node): Node
     );
   const outer = sizeOf(x.shape.slice(0, a));
   const rows = outer * x.shape[a]!;
-  const spread = build.expand(list, [outer, list.shape[0]!]);
-  const at = positions(spread, [outer, x.shape[a]!], 1, true);
+  const spread = (): Node => build.expand(list, [outer, list.shape[0]!]);
+  // One block of rows: the scatter itself ignores what lies outside.
+  const at = outer === 1 ? list : positions(spread(), [outer, x.shape[a]!], 1, true);
   const count = sizeOf(at.shape);
   const updates = build.reshape(source, [count, sizeOf(x.shape.slice(a + 1))]);
   const sums = build.scatter(build.reshape(at, [count]), updates, rows, 'sum');

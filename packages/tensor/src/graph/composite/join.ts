@@ -10,8 +10,7 @@ const { elementwise } = build;
 
 /** Coordinate of each element along `axis`, i32, in a shape that broadcasts against `shape`. */
 export function coordinate(shape: Shape, axis: number): Node {
-  const ones = shape.map((n, i) => (i === axis ? n : 1));
-  return build.reshape(build.iota([shape[axis]!]), ones);
+  return build.iota(shape.map((n, i) => (i === axis ? n : 1)));
 }
 
 /**
