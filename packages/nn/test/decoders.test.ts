@@ -2,6 +2,7 @@
 import { tensor } from '@camada/tensor';
 import {
   CausalLM,
+  argmax,
   createBatch,
   createContext,
   emptyModel,
@@ -54,6 +55,23 @@ describe('decoders', () => {
     const raw = hiddenStates(model, batchOf(golden), createContext()).at(-1)!;
     expect(maxDifference(await raw.data(), golden.read('residual').data)).toBeLessThan(1e-4);
   });
+
+  it.each(['llama-dynamic', 'phi3-long'])(
+    '%s, whose frequencies depend on the length, takes those of the longest text from the start',
+    async (folder) => {
+      const model = await causal({ folder, task: 'causal-lm' });
+      const prompt = [5, 17, 33];
+      const maxNewTokens = 9;
+      const text = [
+        ...prompt,
+        ...(await generate(model, prompt, { maxNewTokens, eosTokenIds: [] })),
+      ];
+      const whole = createBatch({ inputIds: [text] }, model.limits);
+      const [logits, size] = [await model.call(whole, createContext()).logits.data(), 41];
+      const next = text.map((_, t) => argmax(logits.subarray(t * size, (t + 1) * size)));
+      expect(next.slice(prompt.length - 1, -1)).toEqual(text.slice(prompt.length));
+    },
+  );
 
   it.each(CAUSAL)('$folder has the same names with and without a head', (family) => {
     const config = goldenJson(`${family.folder}/config.json`);

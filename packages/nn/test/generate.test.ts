@@ -140,27 +140,30 @@ describe('generateBatch', () => {
     await expect(generate(fresh(), [1], { maxNewTokens: 1, ...bad })).rejects.toThrow(message);
   });
 
-  it('with windows keeps rings of their size, compiles nothing for later tokens and leaves nothing behind', async () => {
-    const device = await on('wasm');
-    const mistral = goldenJson<Record<string, unknown>>('mistral/config.json');
-    const model = modelFromConfig(mistral, 'causal-lm', { seed: 5 }) as CausalLM;
-    const cache = model.createCache({ starts: [0], columns: 64, longest: 64 });
-    expect(cache.blocks.map(({ key }) => key.shape)).toEqual([
-      [1, 2, 4, 6],
-      [1, 2, 4, 6],
-    ]);
-    await generateBatch(model, [[1, 5], [7]], { ...options, maxNewTokens: 3 });
-    const { compiled } = device.counters;
-    const { live } = device.memory();
-    await generateBatch(
-      model,
-      [
-        [1, 5, 9, 8, 7, 6],
-        [4, 2],
-      ],
-      { ...options, maxNewTokens: 14 },
-    );
-    expect(device.counters.compiled).toBe(compiled);
-    expect(device.memory().live - live).toBeLessThan(200);
-  });
+  it.each(['wasm', 'webgpu'] as const)(
+    'with windows keeps rings of their size, compiles nothing for later tokens and leaves nothing behind (%s)',
+    async (backend) => {
+      const device = await on(backend);
+      const mistral = goldenJson<Record<string, unknown>>('mistral/config.json');
+      const model = modelFromConfig(mistral, 'causal-lm', { seed: 5 }) as CausalLM;
+      const cache = model.createCache({ starts: [0], columns: 64, longest: 64 });
+      expect(cache.blocks.map(({ key }) => key.shape)).toEqual([
+        [1, 2, 4, 6],
+        [1, 2, 4, 6],
+      ]);
+      await generateBatch(model, [[1, 5], [7]], { ...options, maxNewTokens: 3 });
+      const { compiled } = device.counters;
+      const { live } = device.memory();
+      await generateBatch(
+        model,
+        [
+          [1, 5, 9, 8, 7, 6],
+          [4, 2],
+        ],
+        { ...options, maxNewTokens: 14 },
+      );
+      expect(device.counters.compiled).toBe(compiled);
+      expect(device.memory().live - live).toBeLessThan(200);
+    },
+  );
 });
