@@ -164,9 +164,11 @@ export interface DeviceOptions {
   readonly threads?: number;
   /** wasm: fused multiply-add where the engine has it; off gives the same bits on every machine. @defaultValue true */
   readonly relaxed?: boolean;
+  /** wasm: most bytes of memory. @defaultValue 4 GiB */
+  readonly maxBytes?: number;
   /** webgpu: which adapter. @defaultValue 'auto' */
   readonly adapter?: 'auto' | 'hardware' | 'swiftshader' | 'lavapipe';
-  /** webgpu: ask for the adapter's limits or WebGPU's guaranteed ones. @defaultValue 'adapter' */
+  /** webgpu: ask for the adapter's limits or WebGPU's guaranteed ones. @defaultValue `CAMADA_WEBGPU_LIMITS`, else 'adapter' */
   readonly limits?: 'adapter' | 'default';
 }
 

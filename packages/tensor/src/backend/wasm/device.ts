@@ -1,6 +1,6 @@
 /** @file The WebAssembly back end: memory, programs and their runs. */
 import { bytesPerElement, hostArray, type DType, type TypedArray } from '../../dtype.ts';
-import { CamadaError, DeviceError, invariant } from '../../errors.ts';
+import { DeviceError, invariant } from '../../errors.ts';
 import type { Plan, PlanBuffer } from '../../schedule/plan.ts';
 import type { Backend, BackendInfo, DeviceBuffer, MemoryUse, Program } from '../backend.ts';
 import type { ScheduleLimits } from '../../schedule/plan.ts';
@@ -51,7 +51,8 @@ export class WasmBackend implements Backend {
   readonly #cache: CodeCache;
   readonly #pause = new Pause();
   #disposed = false;
-  readonly failure = undefined;
+  /** The error that left a run undone in the middle. */
+  failure: DeviceError | undefined;
 
   constructor({ pool, crew, relaxed }: WasmParts) {
     this.#pool = pool;
@@ -68,7 +69,8 @@ export class WasmBackend implements Backend {
   }
 
   #use(): void {
-    if (this.#disposed) throw new DeviceError('wasm: the device was disposed; open a new one');
+    if (this.#disposed) throw new DeviceError('wasm: this device was disposed; open a new one');
+    if (this.failure) throw new DeviceError(this.failure.message, { cause: this.failure });
   }
 
   allocate(size: number, dtype: DType): DeviceBuffer {
@@ -189,9 +191,13 @@ export class WasmBackend implements Backend {
       try {
         for (const phase of kernel.phases) this.#crew.run(phase, program.args[i]!);
       } catch (error) {
-        if (error instanceof CamadaError) throw error;
         const { label } = program.plan.kernels[i]!;
-        throw new DeviceError(`wasm: kernel ${label} failed: ${String(error)}`, { cause: error });
+        this.failure ??= new DeviceError(
+          `wasm: kernel ${label} failed: ${String(error)}; what this run had computed and updated is unknown, so ` +
+            'this device does no more work; open it anew with resetDevice() and go on from the last checkpoint',
+          { cause: error },
+        );
+        throw this.failure;
       }
     });
     this.counters.kernels += program.kernels.length;

@@ -23,11 +23,14 @@ export function showBytes(bytes: number): string {
     : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
-/** The largest memory that the engine reserves, in pages, up to `pages`. Throws DeviceError when none is. */
-export function reserveMemory(pages: number, shared: boolean): WebAssembly.Memory {
+/** The largest memory of up to `pages` that the engine reserves. Throws DeviceError when it reserves none. */
+export function reserveMemory(
+  pages: number,
+  shared: boolean,
+): { memory: WebAssembly.Memory; maximum: number } {
   for (let maximum = pages; maximum >= 1024; maximum >>>= 1) {
     try {
-      return new WebAssembly.Memory({ initial: 16, maximum, shared });
+      return { memory: new WebAssembly.Memory({ initial: 16, maximum, shared }), maximum };
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
     }
@@ -52,8 +55,9 @@ export class MemoryPool {
 
   constructor(maxBytes: number, shared: boolean) {
     const pages = Math.min(MAX_PAGES, Math.max(1024, Math.floor(maxBytes / PAGE)));
-    this.memory = reserveMemory(pages, shared);
-    this.maxBytes = pages * PAGE;
+    const { memory, maximum } = reserveMemory(pages, shared);
+    this.memory = memory;
+    this.maxBytes = maximum * PAGE;
   }
 
   /** The memory's bytes now; growing makes earlier views stale. */
@@ -108,10 +112,18 @@ export class MemoryPool {
         if (!(error instanceof RangeError)) throw error;
       }
     }
+    const { live, pooled } = this.use();
     throw new DeviceError(
-      `wasm: ${showBytes(wanted)} more do not fit: ${showBytes(this.#liveBytes)} are in use and the ` +
-        `limit is ${showBytes(this.maxBytes)}; use a smaller batch, checkpointing or 16-bit weights`,
+      `wasm: ${showBytes(wanted)} more do not fit: ${showBytes(live)} are in use, ${showBytes(pooled)} free in ` +
+        `smaller pieces, and the limit is ${showBytes(this.maxBytes)}${this.#refusal(need)}. Nothing of this run was ` +
+        'computed or assigned; use a smaller batch, checkpointing or 16-bit weights, and go on',
     );
+  }
+
+  /** When it is the engine, not the limit, that refuses to grow. */
+  #refusal(pages: number): string {
+    const end = this.memory.buffer.byteLength + pages * PAGE;
+    return end > this.maxBytes ? '' : ', but this process gets no more memory from the system';
   }
 
   /** Gives a block back. Freeing what is not in use is a fault of the engine. */
