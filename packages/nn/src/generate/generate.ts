@@ -2,7 +2,7 @@
  * @file Text generation with a key-value cache of fixed size. Prompts are padded on the left to one of few lengths, and
  * so is the cache, so few programs serve all texts: one for the prompts, one for every token after them.
  */
-import { tensor, type Tensor, type TypedArray } from '@camada/tensor';
+import { capture, tensor, type Tensor, type TypedArray } from '@camada/tensor';
 import { createContext } from '../context.ts';
 import type { KeyValueCache } from '../models/decoder/cache.ts';
 import type { CausalLM } from '../models/decoder/causal.ts';
@@ -93,28 +93,31 @@ async function* steps(
 ): AsyncGenerator<GeneratedStep> {
   const context = createContext();
   if (rows.every(({ done }) => done)) return;
-  let run = (ids: Tensor): Tensor => model.prefill(ids, cache, context);
+  // The graph of a token is built for the first two of them only.
+  const decode = capture((ids: Tensor, numbers: { readonly column: number }) =>
+    model.decode(ids, () => numbers.column, cache, context),
+  );
   let ids = promptIds(prompts, length, model.limits.padTokenId);
+  let result = model.prefill(ids, cache, context); // [B, V]
   for (let column = length; ; column++) {
-    const logits = await computed(run, ids);
+    const logits = await taken(result);
+    ids.dispose();
     const size = logits.length / rows.length;
     const step = rows.map((row, i) => row.next(logits.subarray(i * size, (i + 1) * size)));
     if (step.some((id) => id !== undefined)) yield step;
     if (rows.every(({ done }) => done)) return;
-    run = (last) => model.decode(last, column, cache, context);
     ids = tensor(
       Int32Array.from(rows, ({ last }) => last),
       [rows.length, 1],
     );
+    result = await decode(ids, { column });
   }
 }
 
-/** The logits after some ids; the memory of both does not wait for the collector. */
-async function computed(run: (ids: Tensor) => Tensor, ids: Tensor): Promise<TypedArray> {
-  const logits = run(ids);
-  const data = await logits.data();
-  logits.dispose();
-  ids.dispose();
+/** The elements of a tensor that is not needed afterwards: its memory does not wait for the collector. */
+async function taken(x: Tensor): Promise<TypedArray> {
+  const data = await x.data();
+  x.dispose();
   return data;
 }
 

@@ -3,7 +3,15 @@
  * the column of the new token is data, so every step runs the same program; updates happen in device memory. A block
  * with a window keeps no more slots than that.
  */
-import { arange, concat, scalar, tensor, where, type Tensor } from '@camada/tensor';
+import {
+  arange,
+  concat,
+  scalar,
+  tensor,
+  where,
+  type HostNumber,
+  type Tensor,
+} from '@camada/tensor';
 import { MASKED } from '../../layers/mask.ts';
 
 /** Keys and values that queries look at. */
@@ -65,12 +73,10 @@ export class KeyValueCache {
   }
 
   /** Writes one token a row, [B, K, 1, D], in the slot of its column and returns all slots [B, K, S, D]. */
-  append(block: number, { key, value }: KeysAndValues, column: number): KeysAndValues {
+  append(block: number, { key, value }: KeysAndValues, column: HostNumber): KeysAndValues {
     const slots = this.blocks[block]!;
     const count = slots.key.shape[2]!;
-    const here = arange(count)
-      .eq(scalar(column % count, 'i32'))
-      .reshape([count, 1]); // [S, 1]
+    const here = arange(count).eq(slotOf(column, count)).reshape([count, 1]); // [S, 1]
     const result = { key: where(here, key, slots.key), value: where(here, value, slots.value) };
     slots.key.assign(result.key);
     slots.value.assign(result.value);
@@ -78,9 +84,9 @@ export class KeyValueCache {
   }
 
   /** Bias [B, 1, 1, S] that lets the token of a column see the slots of its row up to its own, in a ring of S. */
-  bias(slots: number, column: number): Tensor {
+  bias(slots: number, column: HostNumber): Tensor {
     const slot = arange(slots);
-    const own = scalar(column % slots, 'i32');
+    const own = slotOf(column, slots);
     const lap = where(slot.le(own), scalar(0, 'i32'), scalar(slots, 'i32'));
     const written = slot.sub(own).sub(lap).add(scalar(column, 'i32')); // the column in each slot
     const starts = this.starts.reshape([this.starts.size, 1, 1, 1]);
@@ -95,6 +101,12 @@ export class KeyValueCache {
       value.dispose();
     }
   }
+}
+
+/** The slot of a column in a ring of S, i32 []. */
+function slotOf(column: HostNumber, slots: number): Tensor {
+  const slot = typeof column === 'number' ? column % slots : (): number => column() % slots;
+  return scalar(slot, 'i32');
 }
 
 /** Columns [B, K, T, D] in a ring of S slots; where T is more than S, the last S of them. */

@@ -1,5 +1,5 @@
 /** @file A decoder that predicts the next token: training, and generation with a cache. */
-import type { Tensor } from '@camada/tensor';
+import type { HostNumber, Tensor } from '@camada/tensor';
 import { IGNORED_LABEL, type Batch, type BatchLimits } from '../../batch.ts';
 import type { Context } from '../../context.ts';
 import { softCapped } from '../../layers/attention.ts';
@@ -73,7 +73,7 @@ export class CausalLM extends DecoderHead {
   }
 
   /** Runs one token a row, [B, 1], in the column after those in the cache; logits [B, V]. */
-  decode(inputIds: Tensor, column: number, cache: KeyValueCache, context: Context): Tensor {
+  decode(inputIds: Tensor, column: HostNumber, cache: KeyValueCache, context: Context): Tensor {
     const hidden = this.decoder.run(inputIds, this.decoder.passes.step(column, cache, context));
     return this.#head(hidden.squeeze(1), context);
   }

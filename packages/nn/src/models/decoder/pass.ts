@@ -1,5 +1,5 @@
 /** @file What the blocks of a decoder share in one forward pass: where queries look, and how positions turn them. */
-import { InputError, arange, scalar, type Tensor } from '@camada/tensor';
+import { InputError, arange, scalar, type HostNumber, type Tensor } from '@camada/tensor';
 import type { Batch } from '../../batch.ts';
 import type { Context } from '../../context.ts';
 import type { HeadShape } from '../../layers/attention.ts';
@@ -78,7 +78,7 @@ export class DecoderPasses {
   }
 
   /** One token a row, in the column after those that the cache holds. */
-  step(column: number, cache: KeyValueCache, context: Context): DecoderPass {
+  step(column: HostNumber, cache: KeyValueCache, context: Context): DecoderPass {
     const positions = this.#positions(scalar(column, 'i32').reshape([1]), cache); // [B, 1]
     const view = (type: LayerType): View => ({
       bias: cache.bias(this.#slots(type, cache.columns), column),
