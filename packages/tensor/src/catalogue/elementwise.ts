@@ -127,7 +127,7 @@ const CLAMP: OpRecord = {
     });
     const tensors = elementwiseRecord('clamp', {
       f: bounded,
-      domains: ['real', 'real', 'real'],
+      domains: ['real', 'unit', 'aboveOne'],
       tolerance: 0,
     });
     return (draw.flag() ? numbers : tensors).sample(draw, dtype);

@@ -88,12 +88,16 @@ export const ELEMENTWISE: Readonly<Record<ElementwiseName, ElementwiseOp>> = {
   /** The integer next to x on the side of 0. */
   trunc: unary(FLOAT, Math.trunc, (x) => `trunc(${x})`, EXACT),
   /** eˣ. */
-  exp: unary(FLOAT, Math.exp, (x) => `exp(${x})`, { sample: ['small'], tolerance: 4e-6, cost: 8 }),
+  exp: unary(FLOAT, Math.exp, (x) => `camada_exp(${x})`, {
+    sample: ['small'],
+    tolerance: 4e-6,
+    cost: 8,
+  }),
   /** 2ˣ. */
   exp2: unary(
     FLOAT,
     (x) => 2 ** x,
-    (x) => `exp2(${x})`,
+    (x) => `camada_exp2(${x})`,
     {
       sample: ['small'],
       tolerance: 4e-6,
@@ -107,13 +111,13 @@ export const ELEMENTWISE: Readonly<Record<ElementwiseName, ElementwiseOp>> = {
     cost: 12,
   }),
   /** Natural logarithm; −∞ at 0, NaN below. */
-  log: unary(FLOAT, Math.log, (x) => `log(${x})`, {
+  log: unary(FLOAT, Math.log, (x) => `camada_log(${x})`, {
     sample: ['positive'],
     tolerance: 4e-6,
     cost: 10,
   }),
   /** Logarithm to base 2. */
-  log2: unary(FLOAT, Math.log2, (x) => `log2(${x})`, {
+  log2: unary(FLOAT, Math.log2, (x) => `camada_log2(${x})`, {
     sample: ['positive'],
     tolerance: 4e-6,
     cost: 10,
@@ -259,7 +263,11 @@ export const ELEMENTWISE: Readonly<Record<ElementwiseName, ElementwiseOp>> = {
   lt: comparison((x, y) => x < y, '<'),
   le: comparison((x, y) => x <= y, '<='),
   eq: comparison((x, y) => x === y, '=='),
-  ne: comparison((x, y) => x !== y, '!='),
+  // NaN ≠ NaN: WGSL compilers make an ordered comparison of `!=`, which denies it.
+  ne: {
+    ...comparison((x, y) => x !== y, '!='),
+    wgsl: (x) => `(!(${x[0]} == ${x[1]}))`,
+  },
   and: bitwise(
     (x, y) => x & y,
     (x, y) => `(${x} & ${y})`,
@@ -303,8 +311,8 @@ export const ELEMENTWISE: Readonly<Record<ElementwiseName, ElementwiseOp>> = {
     ANY,
     (x) => x,
     (x, dtype, from) => {
-      const named = from === 'f32' && dtype !== 'f32' ? `camada_to_${dtype}` : dtype;
-      return `${named}(${x})`;
+      if (from === 'f32' && dtype !== 'f32') return `camada_to_${dtype}(${x})`;
+      return from === 'u32' && dtype === 'f32' ? `camada_from_u32(${x})` : `${dtype}(${x})`;
     },
     { tolerance: 0, result: 'attr' },
   ),

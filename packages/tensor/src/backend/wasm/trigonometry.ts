@@ -34,13 +34,14 @@ function reduceHalf(c: Code, x: Expr): readonly [Local, Local] {
 
 /**
  * sin(x + turns·π/2). Reduced in f64: absolute error 1.2·10⁻⁷ for |x| ≤ 10⁶ and about |x|·10⁻¹⁶ more
- * beyond. NaN for infinite x.
+ * beyond, never outside [−1, 1]. NaN for infinite x.
  */
 function sine(c: Code, how: Arithmetic, x: Local, turns: number): Expr {
   const [n0, r0] = reduceHalf(c, x);
   const [n1, r1] = reduceHalf(c, shuffle(x, x, [2, 3, 2, 3]));
   const n = c.let('v128', op('i32x4.add', shuffle(n0, n1, [0, 1, 4, 5]), i32x4(turns)));
-  const r = c.let('v128', shuffle(r0, r1, [0, 1, 4, 5]));
+  const left = shuffle(r0, r1, [0, 1, 4, 5]);
+  const r = c.let('v128', op('f32x4.pmin', op('f32x4.pmax', left, f32x4(-1)), f32x4(1)));
   const z = c.let('v128', op('f32x4.mul', r, r));
   const sin = c.let('v128', multiplyAdd(how, op('f32x4.mul', polynomial(how, z, SIN), z), r, r));
   const even = multiplyAdd(how, z, f32x4(-0.5), f32x4(1));

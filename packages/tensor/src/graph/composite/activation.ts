@@ -20,9 +20,9 @@ export function sigmoid(input: Node): Node {
   return withDerivative(x, value, (_, y) => mul(y, sub(literal(1, y), y)));
 }
 
-/** max(x, 0); written as a choice so that the gradient at 0 is 0, as in PyTorch. */
+/** max(x, 0); written as a choice so that the gradient at 0 is 0 and NaN stays, as in PyTorch. */
 export function relu(x: Node): Node {
-  return choose(isPositive(x), x, literal(0, x));
+  return choose(elementwise('le', [x, literal(0, x)]), literal(0, x), x);
 }
 
 /** x·σ(x). Elfwing et al. 2017, arXiv 1702.03118. */

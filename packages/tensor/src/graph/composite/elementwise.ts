@@ -99,7 +99,8 @@ function floorOfQuotient(x: Node, y: Node): Node {
 
 /** x·2ʸ or ⌊x/2ʸ⌋ in the integer type of x; y counts modulo 32. */
 export function shift(name: ElementwiseName & `bitwise${string}`, x: Node, y: Node): Node {
-  return elementwise(name, [x, isFloat(y.dtype) ? y : build.cast(y, x.dtype)]);
+  const typed = isFloat(y.dtype) || x.dtype === 'bool' ? y : build.cast(y, x.dtype);
+  return elementwise(name, [x, typed]);
 }
 
 /** x not below `min` nor above `max`, where given; `max` where they cross. The gradient passes at the bounds (PyTorch). */

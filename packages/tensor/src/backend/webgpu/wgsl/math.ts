@@ -78,16 +78,62 @@ export const MATH: readonly Helper[] = [
     text: `fn camada_expm1(x: f32) -> f32 {
   let r = clamp(x, -0.5, 0.5);
   let small = r + r * r * ${horner('r', [1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040, 1 / 40320])};
-  return select(exp(x) - 1.0, small, abs(x) < 0.5);
+  return select(camada_exp(x) - 1.0, small, abs(x) < 0.5);
+}`,
+  },
+  {
+    name: 'camada_exp',
+    text: `fn camada_exp(x: f32) -> f32 {
+  return select(exp(x), x, camada_is_nan(x));
+}`,
+  },
+  {
+    name: 'camada_exp2',
+    text: `fn camada_exp2(x: f32) -> f32 {
+  return select(exp2(x), x, camada_is_nan(x));
 }`,
   },
   {
     name: 'camada_log1p',
-    // Between sqrt(1/2) - 1 and sqrt(2) - 1 the polynomial of log(1 + f) itself (the form of Cephes' logf).
     text: `fn camada_log1p(x: f32) -> f32 {
+  return camada_log_edges(1.0 + x, select(log(1.0 + x), camada_log_near(x), camada_is_near(x)));
+}`,
+  },
+  {
+    name: 'camada_log',
+    // WGSL's own logarithm is only exact to 2^-21 around 1.
+    text: `fn camada_log(x: f32) -> f32 {
+  let f = x - 1.0;
+  return camada_log_edges(x, select(log(x), camada_log_near(f), camada_is_near(f)));
+}`,
+  },
+  {
+    name: 'camada_log2',
+    text: `fn camada_log2(x: f32) -> f32 {
+  let f = x - 1.0;
+  return camada_log_edges(x, select(log2(x), camada_log_near(f) * 1.44269504f, camada_is_near(f)));
+}`,
+  },
+  {
+    name: 'camada_log_near',
+    // log(1 + f) between sqrt(1/2) - 1 and sqrt(2) - 1 (the form of Cephes' logf).
+    text: `fn camada_log_near(x: f32) -> f32 {
   let f = clamp(x, -0.3, 0.42);
-  let small = f + f * f * (-0.5 + f * ${horner('f', [3.3333331174e-1, -2.4999993993e-1, 2.0000714765e-1, -1.6668057665e-1, 1.4249322787e-1, -1.242014084e-1, 1.167699874e-1, -1.151461031e-1, 7.0376836292e-2])});
-  return select(log(1.0 + x), small, x > -0.2928932 && x < 0.41421357);
+  return f + f * f * (-0.5 + f * ${horner('f', [3.3333331174e-1, -2.4999993993e-1, 2.0000714765e-1, -1.6668057665e-1, 1.4249322787e-1, -1.242014084e-1, 1.167699874e-1, -1.151461031e-1, 7.0376836292e-2])});
+}`,
+  },
+  {
+    name: 'camada_is_near',
+    text: `fn camada_is_near(f: f32) -> bool { return f > -0.2928932f && f < 0.41421357f; }`,
+  },
+  {
+    name: 'camada_log_edges',
+    // A logarithm of x: NaN below 0, -inf at 0, x itself where that is NaN or infinite.
+    text: `fn camada_log_edges(x: f32, value: f32) -> f32 {
+  let word = bitcast<u32>(x);
+  if ((word & 0x7fffffffu) == 0u) { return -camada_inf(); }
+  if ((word & 0x7fffffffu) > 0x7f800000u || word == 0x7f800000u) { return x; }
+  return select(value, camada_nan(), x < 0.0);
 }`,
   },
   {
@@ -219,6 +265,19 @@ export const MATH: readonly Helper[] = [
     name: 'camada_to_bool',
     text: `fn camada_to_bool(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7fffffffu) != 0u;
+}`,
+  },
+  {
+    name: 'camada_from_u32',
+    // Some drivers round twice; of two exact halves only the sum rounds.
+    text: `fn camada_from_u32(x: u32) -> f32 {
+  return f32(x >> 16u) * 65536.0 + f32(x & 0xffffu);
+}`,
+  },
+  {
+    name: 'camada_times_zero',
+    text: `fn camada_times_zero(x: f32) -> f32 {
+  return select(camada_nan(), 0.0, camada_is_finite(x));
 }`,
   },
   {

@@ -105,9 +105,17 @@ function gatherAddress(
   return `${address(frame, value.at, lane)} + ${row} * ${value.stride}`;
 }
 
+/** A literal 0 of floats: compilers take its product with NaN for 0. */
+function isZero(frame: Frame, id: ValueId): boolean {
+  const value = frame.kernel.values[id]!;
+  return value.kind === 'constant' && value.dtype === 'f32' && value.value === 0;
+}
+
 function opText(frame: Frame, value: Extract<Value, { kind: 'op' }>, lane: number): string {
   const args = value.args.map((id) => nameOf(frame, id, lane));
   const from = frame.kernel.values[value.args[0]!]!.dtype;
+  const zero = value.op === 'mul' ? value.args.findIndex((id) => isZero(frame, id)) : -1;
+  if (zero >= 0) return `camada_times_zero(${args[1 - zero]})`;
   return ELEMENTWISE[value.op].wgsl(args, value.dtype, from);
 }
 
