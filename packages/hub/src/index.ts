@@ -68,3 +68,6 @@ export type { TruncationStrategy } from './tokenizer/truncate.ts';
 export { parseTable, readTable, type TableFormat, type TableOptions } from './table/read.ts';
 export { column, numberColumn, textColumn, type Cell, type Table } from './table/table.ts';
 export { convertLlama2c, llama2cToFolder, type Llama2cFiles } from './llama2c/convert.ts';
+export { fetchModel } from './remote/fetch.ts';
+export type { FetchOptions, FetchProgress } from './remote/options.ts';
+export { isRepositoryName } from './remote/repository.ts';

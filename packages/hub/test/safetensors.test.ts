@@ -421,6 +421,9 @@ describe('checkpoints', () => {
   test('a folder without a checkpoint says what it holds', async () => {
     const pickle = memoryFolder(new Map([['pytorch_model.bin', new Uint8Array(1)]]), 'm');
     await expectInputError(() => openCheckpoint(pickle), /pytorch_model\.bin is no zip file/);
-    await expectInputError(() => openCheckpoint(memoryFolder(new Map(), 'm')), /m has no model\.safetensors or .* \(it holds nothing\)/);
+    await expectInputError(
+      () => openCheckpoint(memoryFolder(new Map(), 'm')),
+      /m has no model\.safetensors or .* \(it holds nothing\)/,
+    );
   });
 });
