@@ -8,9 +8,15 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, TaskType, get_peft_model
-from transformers import BertForSequenceClassification, GPT2ForSequenceClassification, LlamaForCausalLM
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertForSequenceClassification,
+    GPT2ForSequenceClassification,
+    LlamaForCausalLM,
+)
 
 import decoders
+import encoders
 from models import bert_inputs, llama_inputs
 from store import folder, write_json, write_tensors
 
@@ -34,6 +40,13 @@ GPT2 = dict(
     modules_to_save=['score'],
     fan_in_fan_out=True,
 )
+# PEFT's own `modules_to_save` of a classifier; in DistilBERT it takes `pre_classifier` for one of them.
+ENCODERS = {
+    'distilbert': (['q_lin', 'v_lin'], 0),
+    'roberta': (['query', 'value'], 1),
+    'deberta': (['query_proj', 'value_proj'], 0),
+    'modernbert': (['Wqkv'], 2),
+}
 LLAMA = dict(task_type=TaskType.CAUSAL_LM, target_modules=['q_proj', 'v_proj'], r=4, lora_alpha=8)
 
 
@@ -106,3 +119,7 @@ def lora() -> None:
     # GPT-2's layers store their weights [in, out]; only its eager attention scales by the block's number.
     base = GPT2ForSequenceClassification.from_pretrained(folder('nn', 'gpt2-classifier'), attn_implementation='eager')
     write_adapter('gpt2', 'gpt2-classifier', base, decoders.inputs(43) | {'labels': torch.tensor([1, 2, 0])}, GPT2)
+    for name, (targets, padding) in ENCODERS.items():
+        base = AutoModelForSequenceClassification.from_pretrained(folder('nn', f'{name}-classifier'), **encoders.EAGER)
+        settings = dict(task_type=TaskType.SEQ_CLS, target_modules=targets, r=2, lora_alpha=4)
+        write_adapter(name, f'{name}-classifier', base, encoders.inputs(44, padding) | encoders.CLASSES, settings)

@@ -23,10 +23,20 @@ import {
   tiny,
 } from './support.ts';
 
-const ADAPTERS = ['bert', 'bert-rslora', 'llama', 'llama-rslora', 'gpt2'] as const;
+const ADAPTERS = [
+  'bert',
+  'bert-rslora',
+  'distilbert',
+  'roberta',
+  'deberta',
+  'modernbert',
+  'llama',
+  'llama-rslora',
+  'gpt2',
+] as const;
 
 interface Facts {
-  readonly base: 'bert-classifier' | 'gpt2-classifier' | 'llama-tied';
+  readonly base: Parameters<typeof tiny>[0];
   readonly learningRate: number;
   readonly weightDecay: number;
   readonly losses: readonly number[];

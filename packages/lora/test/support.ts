@@ -34,10 +34,8 @@ export function json<T>(path: string): T {
   return JSON.parse(readFileSync(path, 'utf8')) as T;
 }
 
-/** A tiny checkpoint: a BERT or GPT-2 classifier (3 classes) or a tied Llama. */
-export async function tiny(
-  name: 'bert-classifier' | 'gpt2-classifier' | 'llama-tied',
-): Promise<HeadModel> {
+/** A tiny checkpoint: a classifier (3 classes) or a tied Llama. */
+export async function tiny(name: `${string}-classifier` | 'llama-tied'): Promise<HeadModel> {
   const task: HeadTask = name === 'llama-tied' ? 'causal-lm' : 'classification';
   const model = emptyModel(json(checkpoint(`${name}/config.json`)), task);
   const report = await loadWeights(
