@@ -220,10 +220,31 @@ function runScatter(
   }
 }
 
+/** Inserts each element before the first that belongs after it. */
+function runSort(
+  { rows, length, descending }: Extract<Kernel, { kind: 'sort' }>,
+  memory: readonly Cells[],
+): void {
+  const [keys, out] = memory as readonly [Cells, Cells];
+  const before = (a: number, b: number): boolean => {
+    const [x, y] = descending ? [b, a] : [a, b];
+    return Number.isNaN(y) ? !Number.isNaN(x) : x < y;
+  };
+  for (let start = 0; start < rows * length; start += length) {
+    const row: number[] = [];
+    for (let i = 0; i < length; i++) {
+      const at = row.findIndex((j) => before(keys[start + i]!, keys[start + j]!));
+      row.splice(at < 0 ? row.length : at, 0, i);
+    }
+    row.forEach((index, k) => (out[start + k] = index));
+  }
+}
+
 /** Runs a kernel in place over the contents of its buffers, in the order of `kernel.buffers`. */
 export function interpret(kernel: Kernel, memory: readonly Cells[], scalars: Scalars): void {
   const run = new Run(kernel, memory, scalars);
   if (kernel.kind === 'scatter') return runScatter(kernel, memory);
+  if (kernel.kind === 'sort') return runSort(kernel, memory);
   if (kernel.kind === 'row') return runRows(run, kernel);
   if (kernel.kind === 'matmul') return runMatmul(run, kernel);
   for (const index of points(kernel.loop))

@@ -25,6 +25,7 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
   matmul,
   gather,
   scatter,
+  argsort: none(),
   detach: none(),
   barrier: smooth(({ dy }) => dy),
   customGradient: custom,

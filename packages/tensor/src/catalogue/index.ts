@@ -9,6 +9,7 @@ import { MOVEMENT_OPS } from './movement.ts';
 import type { OpRecord } from './record.ts';
 import { REDUCTION_OPS } from './reduction.ts';
 import { SCAN_OPS } from './scan.ts';
+import { SORT_OPS } from './sort.ts';
 
 export { Draw } from './draw.ts';
 export type { ElementType, HostArray } from './host.ts';
@@ -26,6 +27,7 @@ export const FAMILIES: Readonly<Record<string, Readonly<Record<string, OpRecord>
   activation: ACTIVATION_OPS,
   reduction: REDUCTION_OPS,
   scan: SCAN_OPS,
+  sort: SORT_OPS,
   movement: MOVEMENT_OPS,
   indexing: INDEXING_OPS,
   linear: LINEAR_OPS,

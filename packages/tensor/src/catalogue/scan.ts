@@ -1,6 +1,7 @@
 /** @file Records of the running totals. */
-import type { ReductionMethods } from '../methods/reduction.ts';
+
 import type { ScanMethods } from '../methods/scan.ts';
+import type { SortMethods } from '../methods/sort.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Draw } from './draw.ts';
 import { transformAlong, wrapped, type ElementType } from './host.ts';
@@ -92,7 +93,7 @@ const LOGCUMSUMEXP: OpRecord = {
 };
 
 /** Records of the running totals. */
-export const SCAN_OPS: Records<ScanMethods<Tensor>, ReductionMethods<Tensor>> = {
+export const SCAN_OPS: Records<ScanMethods<Tensor>, SortMethods<Tensor>> = {
   cumsum: running('cumsum', 0),
   cumprod: running('cumprod', 1),
   cummax: extremum('cummax', (x) => Math.max(...x)),

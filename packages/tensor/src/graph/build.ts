@@ -301,6 +301,15 @@ export function scatter(indices: Node, updates: Node, rows: number, keep: Keep):
   return makeNode('scatter', inputs, { rows, keep }, shape, dtype);
 }
 
+/** Indices that sort each row (the last axis) stably, i32; NaN counts as the largest. */
+export function argsort(x: Node, descending: boolean): Node {
+  const length = x.shape.at(-1);
+  if (length === undefined) throw new ShapeError('argsort: a scalar has no axis to sort');
+  if (length <= 1) return constant(0, x.shape, 'i32');
+  const keys = x.dtype === 'bool' ? cast(x, 'i32') : isFloat(x.dtype) ? cast(x, 'f32') : x;
+  return makeNode('argsort', [keys], { descending }, x.shape, 'i32');
+}
+
 /** The same value with no gradient through it. */
 export function detach(x: Node): Node {
   return makeNode('detach', [x], {}, x.shape, x.dtype);

@@ -72,6 +72,8 @@ export interface AttrsOf {
    * where there is none. Indices outside are ignored.
    */
   scatter: { readonly rows: number; readonly keep: Keep };
+  /** Indices in each row (the last axis) that sort it, i32: stable, −0 equal to 0, NaN the largest. */
+  argsort: { readonly descending: boolean };
   /** The input, with no gradient through it. */
   detach: Record<never, never>;
   /**

@@ -130,6 +130,8 @@ function attrsKey(node: Node): string {
       return node.attrs.name;
     case 'reduce':
       return `${node.attrs.name}:${node.attrs.axes.join()}`;
+    case 'argsort':
+      return String(node.attrs.descending);
     case 'permute':
       return node.attrs.order.join();
     case 'slice':

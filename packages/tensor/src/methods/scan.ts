@@ -1,10 +1,10 @@
 /** @file Running totals along an axis. */
 import * as composite from '../graph/composite/scan.ts';
 import type { ScanOptions } from '../graph/composite/scan.ts';
-import { ReductionMethods } from './reduction.ts';
+import { SortMethods } from './sort.ts';
 
 /** Running totals along an axis, as methods. */
-export abstract class ScanMethods<Self extends ScanMethods<Self>> extends ReductionMethods<Self> {
+export abstract class ScanMethods<Self extends ScanMethods<Self>> extends SortMethods<Self> {
   /** Running sum along an axis; bools are counted in i32. Integers wrap modulo 2³². */
   cumsum(axis = -1, options?: ScanOptions): Self {
     return this.wrap(composite.cumsum(this.node, axis, options));

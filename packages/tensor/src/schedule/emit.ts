@@ -1,6 +1,6 @@
 /** @file From a finished draft to a Kernel: axes become loop positions, neighbouring axes merge, nodes become buffers. */
 import type { DType } from '../dtype.ts';
-import type { Node, NodeOf } from '../graph/node.ts';
+import { nodeSize, type Node, type NodeOf } from '../graph/node.ts';
 import { leaves, toAffine, type Axis, type Expr } from './affine.ts';
 import { memoryOf, type Draft, type DraftValue } from './draft.ts';
 import type { Affine, Kernel, KernelBuffer, Operand, Store, Value } from './kernel.ts';
@@ -276,13 +276,30 @@ function rebuild(kernel: MatmulKernelType, change: Change): MatmulKernelType {
   return { ...kernel, loop: change.loop, values, stores, a, b };
 }
 
+/** Emits a sort kernel over whole buffers. */
+export function emitSort(label: string, node: NodeOf<'argsort'>): Emitted {
+  const table = new BufferTable();
+  table.at(node.inputs[0]!, 'read');
+  table.at(node, 'write');
+  const length = node.shape.at(-1)!;
+  const rows = nodeSize(node as Node) / length;
+  const kernel: Kernel = {
+    kind: 'sort',
+    label,
+    buffers: table.buffers as KernelBuffer[],
+    values: [],
+    stores: [],
+    loop: [rows, length],
+    rows,
+    length,
+    descending: node.attrs.descending,
+  };
+  return { kernel, memory: table.memory };
+}
+
 /** Emits a scatter kernel over whole buffers. */
-export function emitScatter(
-  label: string,
-  node: NodeOf<'scatter'>,
-  index: Node,
-  updates: Node,
-): Emitted {
+export function emitScatter(label: string, node: NodeOf<'scatter'>): Emitted {
+  const [index, updates] = node.inputs as readonly [Node, Node];
   const table = new BufferTable();
   table.at(index, 'read');
   table.at(updates, 'read');

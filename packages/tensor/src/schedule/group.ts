@@ -7,10 +7,10 @@ import { CamadaError, invariant } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { nodeSize, type Node, type NodeOf } from '../graph/node.ts';
 import type { ScheduleLimits } from './plan.ts';
-import { emitLoops, emitMatmul, emitScatter, type Emitted } from './emit.ts';
+import { emitLoops, emitMatmul, emitScatter, emitSort, type Emitted } from './emit.ts';
 import type { Expr } from './affine.ts';
 import { Lowering, movedForward, NeedsMemory } from './lower.ts';
-import { chooseMemory, consumersOf, rootsOf } from './memory-choice.ts';
+import { chooseMemory, consumersOf, rootsOf, standsApart } from './memory-choice.ts';
 import { stridedOperand } from './operand.ts';
 
 /** A kernel and the nodes it computes into memory. */
@@ -159,7 +159,10 @@ export class Grouping {
     node.op === 'buffer' || this.memory.has(node);
 
   private emit(host: Node, members: ReadonlySet<Node>): Emitted {
-    if (host.op === 'scatter') return this.emitScatter(host);
+    if (standsApart(host))
+      for (const x of host.inputs) if (!this.hasMemory(x)) throw new NeedsMemory(x);
+    if (host.op === 'scatter') return emitScatter(labelOf(host, new Set()), host);
+    if (host.op === 'argsort') return emitSort(labelOf(host, new Set()), host);
     const product = [host, ...members].find((node) => node.op === 'matmul');
     const context = {
       hasMemory: (node: Node) => node !== host && this.hasMemory(node),
@@ -184,12 +187,6 @@ export class Grouping {
     const emitted = emitMatmul(label, lowering.draft, operands);
     if (!emitted) throw new NeedsMemory(product);
     return emitted;
-  }
-
-  private emitScatter(host: NodeOf<'scatter'>): Emitted {
-    const [index, updates] = host.inputs as readonly [Node, Node];
-    for (const input of [index, updates]) if (!this.hasMemory(input)) throw new NeedsMemory(input);
-    return emitScatter(labelOf(host, new Set()), host, index, updates);
   }
 
   /** The index of `host` at the loop point of `product`, along a path between them. */
@@ -266,8 +263,8 @@ export class Grouping {
 
   /** A quick look at sizes; lowering decides. */
   private mayJoin(node: Node, host: Node): boolean {
-    if (host === node || host.op === 'matmul' || host.op === 'scatter') return false;
-    if (node.op === 'scatter') return false;
+    if (host === node || host.op === 'matmul') return false;
+    if (standsApart(host) || standsApart(node)) return false;
     const { kernel } = this.groups.get(host)!.emitted;
     const sameSize = nodeSize(node) === nodeSize(host);
     if (kernel.kind === 'matmul') return sameSize;

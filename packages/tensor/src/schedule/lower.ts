@@ -185,6 +185,7 @@ export class Lowering {
       case 'matmul':
         return this.matmul(node, index);
       case 'scatter':
+      case 'argsort':
         throw new NeedsMemory(node);
     }
   }

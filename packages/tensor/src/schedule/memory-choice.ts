@@ -37,7 +37,7 @@ interface Cost {
   readonly ops: number;
   /** Full-size loads. */
   readonly loads: number;
-  /** Contains a product or scatter, which nobody computes twice. */
+  /** Contains a product, scatter or sort, which nobody computes twice. */
   readonly heavy: boolean;
   /** Length of the longest chain of ops inside. */
   readonly depth: number;
@@ -67,6 +67,7 @@ function costOf(node: Node, known: ReadonlyMap<Node, Cost>): Cost {
       return { ...FREE, ops: RANDOM_OPS };
     case 'matmul':
     case 'scatter':
+    case 'argsort':
       return { ...LOAD, heavy: true };
     case 'expand':
       return { ...sum(inputs, 0), loads: 0 };
@@ -168,8 +169,13 @@ function recomputed(cost: Cost, { times, places }: Uses): boolean {
   return (times - 1) * cost.ops > CHEAP || (times > MOST_TIMES && isDear(cost));
 }
 
+/** Ops whose kernels compute nothing else, over whole buffers. */
+export function standsApart({ op }: Node): boolean {
+  return op === 'scatter' || op === 'argsort';
+}
+
 function wantsMemory(node: Node, cost: Cost, users: number, roots: number): boolean {
-  if (node.op === 'matmul' || node.op === 'scatter') return true;
+  if (node.op === 'matmul' || standsApart(node)) return true;
   if (node.op !== 'elementwise' && node.op !== 'gather') return false;
   if (roots > 1) return isDear(cost);
   return users > 1 && cost.heavy;

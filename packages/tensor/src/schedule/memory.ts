@@ -106,9 +106,9 @@ function stores(kernel: Kernel, memory: readonly object[], node: Node): boolean 
   return buffer >= 0 && kernel.buffers[buffer]!.access !== 'read';
 }
 
-/** Row kernels read a row in several passes and scatters read all: they never write in place. */
+/** Row kernels read a row in several passes, scatters and sorts read all: they never write in place. */
 function readsOnlyWhereWritten(kernel: Kernel, from: number, to: number): boolean {
-  if (kernel.kind === 'row' || kernel.kind === 'scatter') return false;
+  if (kernel.kind === 'row' || kernel.kind === 'scatter' || kernel.kind === 'sort') return false;
   if (kernel.kind === 'matmul' && [kernel.a.from, kernel.b.from].includes(from)) return false;
   const store = kernel.stores.find((s) => s.to === to);
   return kernel.values.every((value) => {

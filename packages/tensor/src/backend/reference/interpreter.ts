@@ -45,6 +45,7 @@ const MEANING: { readonly [K in OpName]: Meaning<K> } = {
   matmul,
   gather,
   scatter,
+  argsort,
   detach: (_node, [x]) => x!,
   barrier: (_node, [x]) => x!,
   customGradient: (_node, [x]) => x!,
@@ -206,4 +207,22 @@ function scatter(node: NodeOf<'scatter'>, [indices, updates]: readonly Values[])
     }
   });
   return out;
+}
+
+function argsort(node: NodeOf<'argsort'>, [x]: readonly Values[]): Values {
+  const n = node.shape.at(-1)!;
+  const turn = node.attrs.descending ? -1 : 1;
+  const out = new Float64Array(x!.length);
+  for (let start = 0; start < out.length; start += n) {
+    const row = Array.from({ length: n }, (_, i) => i);
+    row.sort((a, b) => turn * compare(x![start + a]!, x![start + b]!));
+    out.set(row, start);
+  }
+  return out;
+}
+
+/** The order of numbers with NaN last. */
+function compare(a: number, b: number): number {
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+  return a < b ? -1 : Number(a > b);
 }

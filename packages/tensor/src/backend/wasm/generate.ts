@@ -6,13 +6,14 @@ import { matmulCode } from './matmul.ts';
 import { normalize } from './normalize.ts';
 import { rowCode } from './row.ts';
 import { scatterCode } from './scatter.ts';
+import { sortCode } from './sort.ts';
 
 /** Code for a normalised kernel. */
 export function generate(kernel: Kernel, relaxed: boolean): KernelCode {
   if (kernel.kind === 'map') return mapCode(kernel, relaxed);
   if (kernel.kind === 'row') return rowCode(kernel, relaxed);
   if (kernel.kind === 'matmul') return matmulCode(kernel, relaxed);
-  return scatterCode(kernel, relaxed);
+  return kernel.kind === 'sort' ? sortCode(kernel, relaxed) : scatterCode(kernel, relaxed);
 }
 
 /** JSON has no infinities and no −0. */

@@ -81,9 +81,9 @@ function padded(kernel: Kernel, rowAxes: number): Kernel {
   return { ...kernel, values, stores, loop: [...kernel.loop, 1] };
 }
 
-/** The same computation over as few axes as possible. Scatter kernels come back as they are. */
+/** The same computation over as few axes as possible. Kernels without values come back as they are. */
 export function normalize(kernel: Kernel): Kernel {
-  if (kernel.kind === 'scatter') return kernel;
+  if (kernel.kind === 'scatter' || kernel.kind === 'sort') return kernel;
   const merge = planMerge(kernel);
   const loop = merge.groups.map((group) =>
     group.reduce((product, axis) => product * kernel.loop[axis]!, 1),

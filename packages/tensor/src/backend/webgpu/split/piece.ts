@@ -36,3 +36,11 @@ export function refusal(kernel: Kernel, { limits, bytesOf }: Splitting, why: str
       'use a smaller batch, split the tensor, or choose the wasm back end with CAMADA_BACKEND=wasm',
   );
 }
+
+/** How many of `total` rows of 4-byte elements go into one window, so that every window begins where bindings may. */
+export function rowsOfWindow(width: number, total: number, { limits }: Splitting): number {
+  if (width * total * 4 <= limits.bytes) return Math.max(1, total);
+  let unit = 1;
+  while ((width * unit * 4) % limits.step !== 0) unit *= 2;
+  return Math.floor(limits.bytes / (width * unit * 4)) * unit;
+}

@@ -4,7 +4,7 @@
  */
 import type { KernelBuffer, MapKernel, ScatterKernel } from '../../../schedule/kernel.ts';
 import type { Window } from './reach.ts';
-import { refusal, type Piece, type Splitting } from './piece.ts';
+import { refusal, rowsOfWindow, type Piece, type Splitting } from './piece.ts';
 
 /** Splits the kernel that moves the indices. */
 type Split = (kernel: MapKernel, splitting: Splitting) => Piece[];
@@ -20,7 +20,10 @@ interface Range {
 /** The dispatches of a scatter kernel. */
 export function scatterPieces(kernel: ScatterKernel, splitting: Splitting, split: Split): Piece[] {
   const { rows, width, count } = kernel;
-  const most = { rows: chunkOf(width, rows, splitting), count: chunkOf(width, count, splitting) };
+  const most = {
+    rows: rowsOfWindow(width, rows, splitting),
+    count: rowsOfWindow(width, count, splitting),
+  };
   if (most.rows === 0 || most.count === 0)
     throw refusal(kernel, splitting, `rows of ${width} elements are too long for that`);
   const pieces: Piece[] = [];
@@ -37,14 +40,6 @@ export function scatterPieces(kernel: ScatterKernel, splitting: Splitting, split
       pieces.push(part(kernel, range, moved));
     }
   return pieces;
-}
-
-/** How many of `total` rows go into one window, so that every window begins where bindings may. */
-function chunkOf(width: number, total: number, { limits }: Splitting): number {
-  if (width * total * 4 <= limits.bytes) return Math.max(1, total);
-  let unit = 1;
-  while ((width * unit * 4) % limits.step !== 0) unit *= 2;
-  return Math.floor(limits.bytes / (width * unit * 4)) * unit;
 }
 
 /** A buffer of the indices of a range, counted from its first row, and the kernel that fills it. */

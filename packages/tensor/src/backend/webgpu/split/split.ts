@@ -9,6 +9,7 @@ import { refusal, type Piece, type Splitting } from './piece.ts';
 import { bindingEach, partOfLoop, partOfSum, partOfTable, rebased } from './part.ts';
 import { furthest, reachesOf, union, windowOf, type Reach, type Window } from './reach.ts';
 import { scatterPieces } from './scatter.ts';
+import { sortPieces } from './sort.ts';
 import { copiesOf, kernelOf, passesOf, productOf, type Task } from './stages.ts';
 
 /** Dispatches above which a plan is refused: it would run, but not in a user's lifetime. */
@@ -21,6 +22,7 @@ export function splitKernel(kernel: Kernel, splitting: Splitting): Piece[] {
   const fits = kernel.buffers.every(({ id }) => splitting.bytesOf(id) <= splitting.limits.bytes);
   if (fits) return [{ kernel, windows: kernel.buffers.map(() => undefined), clears: true }];
   if (kernel.kind === 'scatter') return scatterPieces(kernel, splitting, splitKernel);
+  if (kernel.kind === 'sort') return sortPieces(kernel, splitting);
   const pieces: Piece[] = [];
   const todo: Task[] = [{ kernel, kind: 'plain', from: 0 }];
   for (let task = todo.pop(); task; task = todo.pop()) {

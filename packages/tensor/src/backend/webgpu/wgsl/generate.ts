@@ -9,6 +9,7 @@ import { matmulBody, sizesOf, type Tile } from './matmul.ts';
 import { asRows } from './matvec.ts';
 import { rowBody } from './row.ts';
 import { scatterBody } from './scatter.ts';
+import { sortBody } from './sort.ts';
 import { assemble, type Body } from './shell.ts';
 import { tiledBody, tiledBytes } from './tiled.ts';
 
@@ -28,6 +29,8 @@ function bodyOf(kernel: Kernel, facts: AdapterFacts): Body {
       return rowBody(kernel, facts);
     case 'scatter':
       return scatterBody(kernel, facts);
+    case 'sort':
+      return sortBody(kernel, facts);
     case 'matmul':
       return matmulOf(kernel, facts);
   }
