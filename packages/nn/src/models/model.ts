@@ -60,12 +60,15 @@ export interface ModelConfig {
   readonly initializer_range: number;
 }
 
-/** Whose last hidden state `hiddenStates` returns: of the last block, or as Transformers does after the final norm. */
+/**
+ * Whose last hidden state `hiddenStates` returns: of the last block, or after the final norm, as Transformers does (but
+ * for ModernBERT, where it gives that of the last block).
+ */
 export type LastHidden = 'raw' | 'normalized';
 
 /**
  * Hidden states R0 … RL of a batch, each [B, T, C], as graph nodes: R0 is the output of the embeddings. Use a
- * context without training. With `normalized`, RL is what Transformers' `output_hidden_states` gives.
+ * context without training. With `normalized`, RL has passed the final norm; see `LastHidden`.
  */
 export function hiddenStates(
   model: Model,
