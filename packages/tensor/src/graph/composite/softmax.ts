@@ -39,17 +39,20 @@ export function logSoftmax(x: Node, axis: number): Node {
 
 /**
  * log Σ eˣ over axes, shifted by the maximum where that is finite: −∞ where all are −∞. Its gradient
- * dy·e^(x−y) needs the result only. Throws ShapeError over no elements.
+ * dy·e^(x−max)/Σ does not go through the result, which has few digits left where x is large. Throws
+ * ShapeError over no elements.
  */
 export function logSumExp(x: Node, axes: readonly number[], keepDims: boolean): Node {
   const real = build.cast(x, 'f32');
   const top = finite(peak(real, axes));
-  const total = sum(elementwise('exp', [elementwise('sub', [real, top])]), axes, true);
+  const e = elementwise('exp', [elementwise('sub', [real, top])]);
+  const total = sum(e, axes, true);
   const value = elementwise('add', [elementwise('log', [total]), top]);
-  const y = build.customGradient(value, [real], (_args, result, dy) => {
-    const share = elementwise('exp', [elementwise('sub', [real, finite(result)])]);
-    return [elementwise('mul', [dy, share])];
-  });
+  const nothing = elementwise('eq', [total, literal(0, total)]);
+  const divisor = elementwise('where', [nothing, literal(1, total), total]);
+  const y = build.customGradient(value, [real], (_args, _result, dy) => [
+    elementwise('mul', [dy, elementwise('div', [e, divisor])]),
+  ]);
   return restore(y, x, axes, keepDims);
 }
 
