@@ -38,6 +38,7 @@ from transformers.generation.logits_process import (
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from models import IGNORED, randomise, write_model
 from store import folder, write_json
@@ -56,6 +57,8 @@ SIZES = {
     'intermediate_size': 24,
     'max_position_embeddings': 64,
 }
+ROPE_FIELDS = {*SIZES, 'model_type', 'head_dim', 'rope_theta', 'rope_scaling', 'partial_rotary_factor'}
+ROPE_FIELDS |= {'original_max_position_embeddings'}
 CLASSES = {'num_labels': 3, 'problem_type': 'single_label_classification'}
 
 
@@ -221,7 +224,38 @@ def sampling() -> None:
     write_json(folder('nn') / 'sampling.json', {'logits': logits, 'seen': seen, 'cases': cases})
 
 
+def rope() -> None:
+    """Frequencies and factors of real configurations, some at several lengths."""
+    llama31 = scaled('llama3', factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192)
+    qwen = scaled('yarn', factor=4.0, original_max_position_embeddings=32768)
+    own = scaled('yarn', factor=8.0, attention_factor=1.2, truncate=False)
+    deepseek = scaled('yarn', factor=40.0, mscale=1.0, mscale_all_dim=0.7)
+    sizes = {'hidden_size': 256, 'num_attention_heads': 2, 'num_key_value_heads': 2, 'num_hidden_layers': 1}
+    steps = torch.linspace(1, 2.5, 32).tolist()
+    long = {'type': 'longrope', 'short_factor': steps, 'long_factor': [8 * step for step in steps]}
+    reach = {'max_position_embeddings': 131072, 'original_max_position_embeddings': 4096}
+    cases = [
+        ('Llama 3.1', LlamaConfig(**sizes, **llama31, rope_theta=5e5, max_position_embeddings=131072), [4096]),
+        ('Qwen 2.5, YaRN', Qwen2Config(**sizes, **qwen, rope_theta=1e6), [100]),
+        ('YaRN with a factor of its own', LlamaConfig(**sizes, **own), [100]),
+        ('YaRN as DeepSeek writes it', LlamaConfig(**sizes, **deepseek), [100]),
+        ('dynamic', LlamaConfig(**sizes, **scaled('dynamic', factor=2.0), max_position_embeddings=2048), [500, 3000]),
+        ('Gemma 3', Gemma3TextConfig(**sizes, head_dim=128, **scaled('linear', factor=8.0)), [100]),
+        ('Phi-3.5', Phi3Config(**sizes, **reach, partial_rotary_factor=0.5, rope_scaling=long), [4096, 4097]),
+    ]
+    written = []
+    for name, config, lengths in cases:
+        kind = config.rope_scaling.get('rope_type') or config.rope_scaling['type']
+        for length in lengths:
+            frequencies, factor = ROPE_INIT_FUNCTIONS[kind](config, None, seq_len=length)
+            fields = {key: value for key, value in config.to_dict().items() if key in ROPE_FIELDS}
+            case = {'name': name, 'config': fields, 'length': length}
+            written.append(case | {'factor': factor, 'frequencies': frequencies})
+    write_json(folder('nn') / 'rope.json', {'cases': written})
+
+
 def decoders() -> None:
+    rope()
     llamas()
     others()
     gemmas()
