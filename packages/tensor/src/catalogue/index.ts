@@ -1,5 +1,6 @@
 /** @file The table of public operations: `@camada/tensor/catalogue`. */
 import { ACTIVATION_OPS } from './activation.ts';
+import { CONVOLUTION_OPS } from './convolution.ts';
 import { CREATE_OPS } from './create.ts';
 import { ELEMENTWISE_OPS } from './elementwise.ts';
 import { GRID_OPS } from './grid.ts';
@@ -30,6 +31,7 @@ export const FAMILIES: Readonly<Record<string, Readonly<Record<string, OpRecord>
   sort: SORT_OPS,
   movement: MOVEMENT_OPS,
   indexing: INDEXING_OPS,
+  convolution: CONVOLUTION_OPS,
   linear: LINEAR_OPS,
   create: { ...CREATE_OPS, ...GRID_OPS },
 };

@@ -1,6 +1,6 @@
 /** @file Records of the products of matrices. */
 import { broadcastShapes } from '../shape.ts';
-import type { IndexingMethods } from '../methods/indexing.ts';
+import type { ConvolutionMethods } from '../methods/convolution.ts';
 import type { LinearMethods } from '../methods/linear.ts';
 import type { Tensor } from '../tensor.ts';
 import { at, fromIndex } from './host.ts';
@@ -32,6 +32,6 @@ const MATMUL: OpRecord = {
 };
 
 /** Records of the products of matrices. */
-export const LINEAR_OPS: Records<LinearMethods<Tensor>, IndexingMethods<Tensor>> = {
+export const LINEAR_OPS: Records<LinearMethods<Tensor>, ConvolutionMethods<Tensor>> = {
   matmul: MATMUL,
 };

@@ -184,3 +184,15 @@ export function unfold(
   const length = Math.floor((x.shape[a]! - span) / step) + 1;
   return sliceAxis(skewed, a, { start: 0, length, step });
 }
+
+/**
+ * The sum of windows where they lie: [..., n, ..., size] → [..., (n − 1)·step + dilation·(size − 1) + 1, ...], the transpose of
+ * `unfold`. The windows are spread by `step`, skewed into place and summed over the last axis.
+ */
+export function fold(x: Node, axis: number, step: number, dilation: number): Node {
+  const last = x.shape.length - 1;
+  const only = (n: number): number[] => x.shape.map((_, i) => (i === axis ? n : 0));
+  const around = only(dilation * (x.shape[last]! - 1));
+  const spread = build.pad(x, around, around, 0, only(step - 1));
+  return build.reduce('sum', build.shear(spread, axis, last, -dilation), [last]);
+}
