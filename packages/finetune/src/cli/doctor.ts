@@ -1,10 +1,13 @@
 /** @file `camada doctor`. */
 import { InputError } from '@camada/tensor';
+import { selfTest, type Fault } from '@camada/tensor/self-test';
 import { advice } from '../doctor/advice.ts';
-import { selfTest } from '../doctor/self-test.ts';
 import { command, type Command } from './command.ts';
 import { currentDevice } from './device.ts';
 import type { OptionTable } from './options.ts';
+
+/** Characters of a fault's detail that are printed; --json has all. */
+const DETAIL = 300;
 
 const OPTIONS = {} as const satisfies OptionTable;
 
@@ -19,13 +22,17 @@ export const doctorCommand: Command = command({
     const { backend, adapter, features, limits } = device.info;
     const test = await selfTest(device);
     const advised = advice(device.info);
-    const verdict = test.passed ? 'passed' : `FAILED (${test.failed.join(', ')})`;
+    const verdict = test.passed ? 'passed' : 'FAILED';
     screen.result(`back end   ${backend}`);
     screen.result(`adapter    ${adapter}`);
     screen.result(`features   ${features.join(', ') || 'none'}`);
     for (const [name, value] of Object.entries(limits))
       screen.result(`limit      ${name} = ${value.toLocaleString('en')}`);
-    screen.result(`self-test  ${verdict}, largest error ${test.maxError.toExponential(1)}`);
+    screen.result(
+      `self-test  ${verdict}: ${test.checked} checks in ${(test.milliseconds / 1000).toFixed(1)} s, ` +
+        `largest error ${test.maxError.toExponential(1)}`,
+    );
+    for (const fault of test.faults) screen.result(`wrong      ${describe(fault)}`);
     for (const line of advised) screen.result(`faster     ${line}`);
     if (!test.passed && !screen.json)
       throw new InputError(
@@ -34,3 +41,11 @@ export const doctorCommand: Command = command({
     return { backend, adapter, features, limits, selfTest: test, advice: advised };
   },
 });
+
+/** What is wrong, by how much, and how to see it. */
+function describe({ op, dtype, error, bound, detail }: Fault): string {
+  const much = Number.isFinite(error)
+    ? `off by ${error.toExponential(1)}`
+    : 'not a number or missing';
+  return `${op} of ${dtype}: ${much}, allowed ${bound.toExponential(1)}; ${detail.slice(0, DETAIL)}`;
+}

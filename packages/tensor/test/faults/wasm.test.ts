@@ -59,11 +59,11 @@ describe('64 MiB of memory', () => {
 test('a kernel that stops in the middle of a run poisons the device and says so', async () => {
   const pool = new MemoryPool(64 * MIB, false);
   const crew = new SoloCrew(pool);
-  const { run } = crew;
+  const run = crew.run.bind(crew);
   let left = Infinity;
   crew.run = (...work: Parameters<typeof run>) => {
     if (--left < 0) throw new WebAssembly.RuntimeError('unreachable');
-    run.apply(crew, work);
+    run(...work);
   };
   const device = new Device(new WasmBackend({ pool, crew, relaxed: false }));
   useDevice(device);
