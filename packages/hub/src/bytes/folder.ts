@@ -10,6 +10,8 @@ import { memorySource, type ByteSource } from './source.ts';
 export interface Folder {
   /** What errors call it. */
   readonly name: string;
+  /** Where it lies on disk; undefined where it does not. */
+  readonly path?: string;
   /** Names of the files directly inside, sorted. */
   list(): Promise<readonly string[]>;
   /** Opens a file, `name` or `folder/name`, or gives undefined where there is none of that name. */
@@ -22,6 +24,7 @@ export async function directoryFolder(path: string): Promise<Folder> {
   const base = path.endsWith('/') ? path : `${path}/`;
   return {
     name: path,
+    path,
     list: () => listFiles(path),
     async open(file: string): Promise<ByteSource | undefined> {
       const present = names.includes(file) || (await holds(path, file));
@@ -34,7 +37,7 @@ export async function directoryFolder(path: string): Promise<Folder> {
 async function holds(path: string, file: string): Promise<boolean> {
   const [folder, name, ...deeper] = file.split('/') as [string, string?, ...string[]];
   if (name === undefined) return (await listFiles(path)).includes(file);
-  if (deeper.length > 0 || ['', '.', '..'].includes(folder)) return false;
+  if (deeper.length > 0 || /^\.{0,2}$|\\/.test(folder)) return false;
   const inside = await listFiles(`${path}/${folder}`).catch((): string[] => []);
   return inside.includes(name);
 }
