@@ -3,7 +3,7 @@
  * then larger programs against the f64 interpreter.
  */
 import { CATALOGUE, Draw, elementType, reproduction } from '../catalogue/index.ts';
-import type { ElementType, HostArray, OpCase, OpRecord } from '../catalogue/index.ts';
+import type { ElementType, OpCase, OpRecord } from '../catalogue/index.ts';
 import { tensor } from '../create.ts';
 import { currentDevice, device, openDevice, useDevice, type Device } from '../device.ts';
 import type { TypedArray } from '../dtype.ts';
