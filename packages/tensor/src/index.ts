@@ -64,7 +64,15 @@ export { arange, eye, linspace, meshgrid } from './grid.ts';
 export { maskedSelect, nonzero } from './select.ts';
 export { hostEffect, readNumber, type HostNumber } from './host-number.ts';
 export { recomputable, type Recomputable } from './recompute.ts';
-export { Device, device, memory, openDevice, useDevice, type DeviceOptions } from './device.ts';
+export {
+  Device,
+  device,
+  memory,
+  openDevice,
+  resetDevice,
+  useDevice,
+  type DeviceOptions,
+} from './device.ts';
 export { explain } from './explain.ts';
 export { upload, zeroBuffer } from './upload.ts';
 export type { BackendInfo, BackendName, MemoryUse } from './backend/backend.ts';
