@@ -1,6 +1,5 @@
 /** @file Records of the views: each says which element of the input stands at an index of the result. */
 import { sizeOf } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
 import { at } from './host.ts';
 import { REARRANGEMENTS } from './rearrange.ts';
 import { list, positive, reshaping, view, type ViewRecords } from './view.ts';

@@ -5,12 +5,13 @@
  */
 import { CamadaError, invariant } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { nodeSize, type Node, type NodeOf } from '../graph/node.ts';
+import { nodeSize, type Node } from '../graph/node.ts';
 import type { ScheduleLimits } from './plan.ts';
 import { emitLoops, emitMatmul, emitScatter, emitSort, type Emitted } from './emit.ts';
 import type { Expr } from './affine.ts';
-import { Lowering, movedForward, NeedsMemory } from './lower.ts';
+import { Lowering, NeedsMemory } from './lower.ts';
 import { chooseMemory, consumersOf, rootsOf, standsApart } from './memory-choice.ts';
+import { movedForward } from './moved.ts';
 import { stridedOperand } from './operand.ts';
 
 /** A kernel and the nodes it computes into memory. */

@@ -26,6 +26,7 @@ import {
 } from './affine.ts';
 import { Draft } from './draft.ts';
 import type { ValueId } from './kernel.ts';
+import { moved } from './moved.ts';
 import { MOST_TIMES } from './memory-choice.ts';
 
 /** Thrown when a node must be computed by a kernel of its own first. */
@@ -369,44 +370,4 @@ export class Lowering {
     if (length !== sizeOf(dims) || length > MAX_FUSED_ROW || lonely) throw new NeedsMemory(node);
     return rest;
   }
-}
-
-/** The input's index for a movement op other than reshape. */
-export function moved(
-  node: Extract<Node, { op: 'permute' | 'expand' | 'slice' | 'shear' }>,
-  index: Index,
-): Expr[] {
-  switch (node.op) {
-    case 'permute': {
-      const result = new Array<Expr>(index.length);
-      node.attrs.order.forEach((from, axis) => (result[from] = index[axis]!));
-      return result;
-    }
-    case 'expand': {
-      const { shape } = node.inputs[0]!;
-      return index.map((expr, axis) => (shape[axis] === 1 ? constantExpr(0) : expr));
-    }
-    case 'slice':
-      return index.map((expr, axis) => {
-        const { start, step } = node.attrs.ranges[axis]!;
-        return addScaled(constantExpr(start), expr, step);
-      });
-    case 'shear':
-      return sheared(node, index);
-  }
-}
-
-function sheared(node: NodeOf<'shear'>, index: Index): Expr[] {
-  const { axis, along, by } = node.attrs;
-  const first = by < 0 ? -by * (node.shape[along]! - 1) : 0;
-  const skewed = addScaled(addScaled(constantExpr(first), index[axis]!, 1), index[along]!, by);
-  return index.map((expr, i) => (i === axis ? skewed : expr));
-}
-
-/** The index of `node`'s result at which its input's element `index` stands, for movement ops that keep all elements. */
-export function movedForward(node: Node, index: Index): Expr[] | undefined {
-  if (node.op === 'permute') return node.attrs.order.map((from) => index[from]!);
-  if (node.op === 'reshape') return reindexed(index, node.inputs[0]!.shape, node.shape);
-  const same = node.op === 'elementwise' || node.op === 'detach' || node.op === 'barrier';
-  return same ? [...index] : undefined;
 }

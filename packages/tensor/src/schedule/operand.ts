@@ -1,7 +1,8 @@
 /** @file Where a matmul finds its operands: strides straight into memory, through any movement ops. */
 import type { Node } from '../graph/node.ts';
 import { Axis, axisExpr, linearize, reindexed, resolve, type Expr } from './affine.ts';
-import { moved, NeedsMemory } from './lower.ts';
+import { NeedsMemory } from './lower.ts';
+import { moved } from './moved.ts';
 
 /** Memory and strides of an operand; strides run over [...batch, row, column]. */
 export interface Strided {
