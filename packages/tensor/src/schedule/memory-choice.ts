@@ -4,22 +4,11 @@
  */
 import type { Graph } from '../graph/graph.ts';
 import { nodeSize, type Node } from '../graph/node.ts';
+import { ELEMENTWISE } from '../ops/elementwise.ts';
 import { Shifts, type Uses } from './shifts.ts';
 
-/** Elementwise ops that cost about as much as a load. */
-const COSTLY = new Set([
-  'exp',
-  'log',
-  'sin',
-  'cos',
-  'tanh',
-  'erf',
-  'pow',
-  'sqrt',
-  'rsqrt',
-  'div',
-  'reciprocal',
-]);
+/** An elementwise op of this cost takes about as much as a load. */
+const COSTLY = 4;
 /** What such an op costs, in simple ops. */
 const COSTLY_OPS = 4;
 /** Recomputing up to this many simple ops beats a trip through memory: two transcendentals do. */
@@ -74,7 +63,7 @@ function costOf(node: Node, known: ReadonlyMap<Node, Cost>): Cost {
     case 'gather':
       return { ...LOAD, ops: 2, loads: 2 };
     case 'elementwise':
-      return sum(inputs, COSTLY.has(node.attrs.name) ? COSTLY_OPS : 1);
+      return sum(inputs, ELEMENTWISE[node.attrs.name].cost >= COSTLY ? COSTLY_OPS : 1);
     default:
       return sum(inputs, 0);
   }

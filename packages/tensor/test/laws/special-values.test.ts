@@ -237,10 +237,12 @@ describe.each(DEVICES)('functions on %s', (device) => {
       expect(await apply(name, [INFINITY])).toEqual([NaN, NaN, NaN]);
   });
 
-  test.each(['sin', 'cos'])('%s of huge angles stays within ±1', async (name) => {
+  test.each(['sin', 'cos'] as const)('%s of huge angles', async (name) => {
     await on(device);
-    const got = await apply(name, [EVERYWHERE.filter((x) => Math.abs(x) > 1e5)]);
-    expect(got.filter((y) => !(Math.abs(y) <= 1.000001))).toEqual([]);
+    const xs = EVERYWHERE.filter((x) => Math.abs(x) > 100);
+    const got = await apply(name, [xs]);
+    const errors = got.map((y, i) => Math.abs(y - Math[name](xs[i]!)));
+    expect(Math.max(...errors)).toBeLessThan(6e-7);
   });
 
   test.each(Object.entries(FUNCTIONS2))('%s of special pairs', async (name, op) => {

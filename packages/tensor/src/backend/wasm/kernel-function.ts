@@ -4,6 +4,7 @@
  * function does work units `begin` to `end − 1`; what a unit is depends on the kernel's shape only, so the
  * bits of the result do not depend on how units are dealt out. `scratch` is memory of the thread.
  */
+import { ELEMENTWISE } from '../../ops/elementwise.ts';
 import type { Kernel } from '../../schedule/kernel.ts';
 import { Code, i32, load, op, plus, type Expr, type Local } from './assembler.ts';
 import { Env, evaluate, SINGLE, variation, type Emission, type Region } from './emission.ts';
@@ -114,24 +115,13 @@ function count(code: Code, digits: readonly Digit[]): void {
   });
 }
 
-const NANOSECONDS: Partial<Record<string, number>> = {
-  exp: 0.7,
-  log: 0.9,
-  sin: 1.5,
-  cos: 1.5,
-  tanh: 0.9,
-  erf: 1.1,
-  pow: 2,
-  div: 0.4,
-  sqrt: 0.4,
-  rsqrt: 0.8,
-  reciprocal: 0.4,
-};
+/** Nanoseconds of a simple operation on one element. */
+const SIMPLE = 0.08;
 
 /** Estimated nanoseconds for one point of a map or of a row, on one core. */
 export function pointCost(kernel: Kernel): number {
   return kernel.values.reduce((sum, value) => {
-    if (value.kind === 'op') return sum + (NANOSECONDS[value.op] ?? 0.08);
+    if (value.kind === 'op') return sum + SIMPLE * ELEMENTWISE[value.op].cost;
     if (value.kind === 'random') return sum + 8;
     return sum + (value.kind === 'load' ? 0.12 : value.kind === 'gather' ? 0.5 : 0.02);
   }, 0.1 * kernel.stores.length);

@@ -3,6 +3,7 @@
  * along the row where its elements are neighbours, else along the fastest outer axis (each lane another
  * row: a column sum). Values that are dear to compute and needed again are kept in the thread's scratch.
  */
+import { ELEMENTWISE } from '../../ops/elementwise.ts';
 import { contiguousStrides, sizeOf } from '../../shape.ts';
 import { closure, type Affine, type RowKernel, type ValueId } from '../../schedule/kernel.ts';
 import { variation } from './emission.ts';
@@ -22,7 +23,8 @@ export interface RowPlan {
   readonly kept: ReadonlyMap<ValueId, Affine>;
 }
 
-const DEAR = new Set(['exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'pow']);
+/** An op of this cost is not computed twice. */
+const DEAR = 8;
 
 /** Addresses that would be lane-by-lane if lanes ran along `axis`, weighed by passes. */
 function scattered(kernel: RowKernel, axis: number, rowBits: number): number {
@@ -57,7 +59,8 @@ function keptValues(kernel: RowKernel, rowBits: number, length: number): ValueId
   ].map((roots) => closure(kernel.values, roots));
   const dear = (id: ValueId): boolean => {
     const value = kernel.values[id]!;
-    const costly = value.kind === 'random' || (value.kind === 'op' && DEAR.has(value.op));
+    const isOp = value.kind === 'op' && ELEMENTWISE[value.op].cost >= DEAR;
+    const costly = value.kind === 'random' || isOp;
     return costly && (varies[id]! & rowBits) !== 0;
   };
   const again = kernel.values.flatMap((_, id) =>

@@ -20,28 +20,49 @@ const HALF_PI_LOW = 6.07710050650619224932e-11;
 const SIN = [-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4];
 const COS = [4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5];
 
-/** Quarter turns in x, and what is left, from two f64 lanes: `[n as i32, r as f32]` in lanes 0 and 1. */
+/** 2/π in pieces of 24 bits: the product of each with an f32 is exact in f64. */
+const TWO_OVER_PI = [
+  0xa2f983, 0x6e4e44, 0x1529fc, 0x2757d1, 0xf534dd, 0xc0db62, 0x95993c, 0x439041,
+].map((bits, i) => bits * 2 ** (-24 * (i + 1)));
+
+/** Quarter turns in two f64 lanes modulo 4, exact to 10⁻¹⁴ however large x is (Payne & Hanek, SIGNUM 18, 1983). */
+function largeTurns(c: Code, x: Local): Local {
+  const rest = (piece: number): Expr => {
+    const product = c.let('v128', op('f64x2.mul', x, f64x2(piece)));
+    const whole = op('f64x2.nearest', op('f64x2.mul', product, f64x2(0.25)));
+    return op('f64x2.sub', product, op('f64x2.mul', whole, f64x2(4)));
+  };
+  const sum = c.let('v128', rest(TWO_OVER_PI[0]!));
+  for (const piece of TWO_OVER_PI.slice(1)) c.set(sum, op('f64x2.add', rest(piece), sum));
+  return sum;
+}
+
+/** Quarter turns in x modulo 2³², and what is left, from two f64 lanes: `[n as i32, r as f32]` in lanes 0 and 1. */
 function reduceHalf(c: Code, x: Expr): readonly [Local, Local] {
   const wide = c.let('v128', op('f64x2.promote_low_f32x4', x));
   const n = c.let('v128', op('f64x2.nearest', op('f64x2.mul', wide, f64x2(1 / HALF_PI))));
   const first = op('f64x2.sub', wide, op('f64x2.mul', n, f64x2(HALF_PI_HIGH)));
-  const r = op('f64x2.sub', first, op('f64x2.mul', n, f64x2(HALF_PI_LOW)));
+  const r = c.let('v128', op('f64x2.sub', first, op('f64x2.mul', n, f64x2(HALF_PI_LOW))));
+  const large = c.let('v128', op('f64x2.ge', op('f64x2.abs', n), f64x2(2 ** 20)));
+  c.if(op('v128.any_true', large), () => {
+    const turns = largeTurns(c, wide);
+    const whole = c.let('v128', op('f64x2.nearest', turns));
+    const left = op('f64x2.mul', op('f64x2.sub', turns, whole), f64x2(HALF_PI));
+    c.set(r, op('v128.bitselect', left, r, large));
+    c.set(n, op('v128.bitselect', whole, n, large));
+  });
   return [
     c.let('v128', op('i32x4.trunc_sat_f64x2_s_zero', n)),
     c.let('v128', op('f32x4.demote_f64x2_zero', r)),
   ];
 }
 
-/**
- * sin(x + turns·π/2). Reduced in f64: absolute error 1.2·10⁻⁷ for |x| ≤ 10⁶ and about |x|·10⁻¹⁶ more
- * beyond, never outside [−1, 1]. NaN for infinite x.
- */
+/** sin(x + turns·π/2), reduced in f64: absolute error 1.2·10⁻⁷. NaN for infinite x. */
 function sine(c: Code, how: Arithmetic, x: Local, turns: number): Expr {
   const [n0, r0] = reduceHalf(c, x);
   const [n1, r1] = reduceHalf(c, shuffle(x, x, [2, 3, 2, 3]));
   const n = c.let('v128', op('i32x4.add', shuffle(n0, n1, [0, 1, 4, 5]), i32x4(turns)));
-  const left = shuffle(r0, r1, [0, 1, 4, 5]);
-  const r = c.let('v128', op('f32x4.pmin', op('f32x4.pmax', left, f32x4(-1)), f32x4(1)));
+  const r = c.let('v128', shuffle(r0, r1, [0, 1, 4, 5]));
   const z = c.let('v128', op('f32x4.mul', r, r));
   const sin = c.let('v128', multiplyAdd(how, op('f32x4.mul', polynomial(how, z, SIN), z), r, r));
   const even = multiplyAdd(how, z, f32x4(-0.5), f32x4(1));

@@ -141,27 +141,73 @@ export const MATH: readonly Helper[] = [
     // WGSL only promises an error of 2^-11 within one turn: reduce by multiples of pi first.
     text: `fn camada_sin(x: f32) -> f32 {
   let k = round(x * 0.31830988618f);
-  return camada_half_turn(x, k, k);
+  return camada_half_turn(x, k, k, 0u);
 }`,
   },
   {
     name: 'camada_cos',
     text: `fn camada_cos(x: f32) -> f32 {
   let k = round(x * 0.31830988618f - 0.5);
-  return -camada_half_turn(x, k + 0.5, k);
+  return -camada_half_turn(x, k + 0.5, k, 3u);
 }`,
   },
   {
     name: 'camada_half_turn',
-    // (-1)^k sin(x - turns pi): pi in three parts after Cody and Waite, then Taylor's series to x^11.
-    text: `fn camada_half_turn(x: f32, turns: f32, k: f32) -> f32 {
-  let near = ((x - turns * 3.140625f) - turns * 9.67502593994140625e-4f) - turns * 1.509957990978376432e-7f;
-  let r = clamp(near, -2.0, 2.0);
+    // (-1)^k sin(x - turns pi): pi in three parts after Cody and Waite, then Taylor's series to x^11. Large angles
+    // are sin(x + quarter pi/2).
+    text: `fn camada_half_turn(x: f32, turns: f32, k: f32, quarter: u32) -> f32 {
+  if (!camada_is_finite(x)) { return camada_nan(); }
+  var r = ((x - turns * 3.140625f) - turns * 9.67502593994140625e-4f) - turns * 1.509957990978376432e-7f;
+  var negative = abs(k - 2.0 * floor(k * 0.5)) > 0.5;
+  if (abs(x) > 32768.0) {
+    let left = camada_large_angle(x);
+    let q = u32(left.y) + quarter;
+    r = select(left.x, 1.5707963267949f - abs(left.x), (q & 1u) != 0u);
+    negative = (q & 2u) != 0u;
+  }
   let s = r * r;
   let sine = r + r * s * (-0.16666666667f + s * (0.0083333333333f + s * (-0.00019841269841f
     + s * (0.0000027557319224f + s * -0.000000025052108385f))));
-  let signed = select(sine, -sine, abs(k - 2.0 * floor(k * 0.5)) > 0.5);
-  return select(camada_nan(), signed, camada_is_finite(x));
+  return select(sine, -sine, negative);
+}`,
+  },
+  {
+    name: 'camada_large_angle',
+    // What is left of x and the number of quarter turns modulo 4: the 24 bits of x times those 96 bits of 2/pi that
+    // matter (Payne and Hanek, SIGNUM 18, 1983), in fixed point with two bits before it.
+    text: `const camada_two_over_pi = array<u32, 8>(0u, 0x28be60dbu, 0x9391054au, 0x7f09d5f4u, 0x7d4d3770u, 0x36d8a566u,
+  0x4f10e410u, 0x7f9458eau);
+fn camada_large_angle(x: f32) -> vec2<f32> {
+  let word = bitcast<u32>(x);
+  let digits = (word << 8u) | 0x80000000u;
+  let exponent = ((word >> 23u) & 0xffu) - 126u;
+  let at = exponent >> 5u;
+  let shift = exponent & 31u;
+  var bits = array<u32, 3>();
+  for (var i = 0u; i < 3u; i++) {
+    let next = select(0u, camada_two_over_pi[at + i + 1u] >> (32u - max(shift, 1u)), shift > 0u);
+    bits[i] = (camada_two_over_pi[at + i] << shift) | next;
+  }
+  let middle = digits * bits[1];
+  let low = middle + camada_high_word(digits, bits[2]);
+  let carry = select(0u, 1u, low < middle);
+  let high = digits * bits[0] + camada_high_word(digits, bits[1]) + carry;
+  let rest = f32(i32(high << 2u) >> 2u) * 4294967296.0 + f32(low);
+  let angle = rest * (1.5707963267949f * 2.168404344971009e-19f);
+  let turns = (high >> 30u) + ((high >> 29u) & 1u);
+  if ((word >> 31u) != 0u) { return vec2<f32>(-angle, f32((4u - turns) & 3u)); }
+  return vec2<f32>(angle, f32(turns & 3u));
+}`,
+  },
+  {
+    name: 'camada_high_word',
+    // The upper word of a product, of 16-bit halves.
+    text: `fn camada_high_word(a: u32, b: u32) -> u32 {
+  let al = a & 0xffffu; let ah = a >> 16u;
+  let bl = b & 0xffffu; let bh = b >> 16u;
+  let mid = ah * bl + ((al * bl) >> 16u);
+  let rest = al * bh + (mid & 0xffffu);
+  return ah * bh + (mid >> 16u) + (rest >> 16u);
 }`,
   },
   {
