@@ -54,7 +54,7 @@ export { readGgufHeader, type GgufEntry, type GgufHeader } from './gguf/header.t
 export { modelToGguf, type GgufModel } from './gguf/export.ts';
 export type { WrittenType } from './gguf/write.ts';
 export type { MetadataValue, NumberList } from './gguf/metadata.ts';
-export { loadTokenizer } from './tokenizer/load.ts';
+export { loadTokenizer, tokenizerFiles } from './tokenizer/load.ts';
 export type { SpecialIds } from './tokenizer/special.ts';
 export {
   createTokenizer,
@@ -70,4 +70,4 @@ export { column, numberColumn, textColumn, type Cell, type Table } from './table
 export { convertLlama2c, llama2cToFolder, type Llama2cFiles } from './llama2c/convert.ts';
 export { fetchModel } from './remote/fetch.ts';
 export type { FetchOptions, FetchProgress } from './remote/options.ts';
-export { isRepositoryName } from './remote/repository.ts';
+export { locateModel } from './remote/locate.ts';

@@ -1,12 +1,12 @@
 /** @file Downloads against a hub on this machine: what is fetched, resumed, checked, refused, cached and found again. */
 import { lstat, readdir, readFile, readlink, writeFile as write, mkdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { fetchModel, isRepositoryName, type FetchOptions, type FetchProgress } from '@camada/hub';
+import { fetchModel, locateModel, type FetchOptions, type FetchProgress } from '@camada/hub';
 import { cacheStore } from '../src/remote/cache.ts';
 import { downloadFile } from '../src/remote/download.ts';
 import { neededFiles } from '../src/remote/needed.ts';
 import { cacheFolder, connect } from '../src/remote/options.ts';
-import { parseRepository } from '../src/remote/repository.ts';
+import { isRepositoryName, parseRepository } from '../src/remote/repository.ts';
 import { openHub, type Fault, type TestHub } from './hub-server.ts';
 import { expectInputError, inFolder, utf8 } from './support.ts';
 
@@ -303,6 +303,23 @@ describe('choosing files', () => {
       () => choose('o/m', 'README.md'),
       /no weights as safetensors, PyTorch or GGUF/,
     );
+  });
+});
+
+test('a name on a hub is fetched unless something lies at that path', async () => {
+  await inCache(async (cache, options) => {
+    expect(await locateModel('./org/model', options)).toBe('./org/model');
+    expect(await locateModel(cache, options)).toBe(cache);
+    const folder = await locateModel('org/model', options);
+    expect(folder).toMatchObject({ name: 'org/model', path: expect.stringContaining(cache) });
+    const here = process.cwd();
+    await mkdir(`${cache}/org/model`, { recursive: true });
+    process.chdir(cache);
+    try {
+      expect(await locateModel('org/model', options)).toBe('org/model');
+    } finally {
+      process.chdir(here);
+    }
   });
 });
 

@@ -1,13 +1,12 @@
 /** @file `camada eval`. */
-import { loadModel } from '../model/load.ts';
 import { evaluate } from '../run/evaluate.ts';
 import { command, type Command } from './command.ts';
-import { currentDevice } from './device.ts';
+import { MODEL_HELP, openModel } from './load.ts';
 import type { OptionTable } from './options.ts';
 import { COLUMN_OPTIONS, given, metricsText, readOptions } from './shared.ts';
 
 const OPTIONS = {
-  model: { type: 'text', value: 'DIR', help: 'Model folder.', required: true },
+  model: { type: 'text', value: 'MODEL', help: MODEL_HELP, required: true },
   adapter: { type: 'text', value: 'DIR', help: 'Adapter folder to put on the model.' },
   data: {
     type: 'text',
@@ -28,9 +27,7 @@ export const evalCommand: Command = command({
     'camada eval --model ./stories260K --data held-out.txt --json',
   ],
   async run(options, screen) {
-    const { adapter } = options;
-    const loaded = await loadModel(options.model, adapter === undefined ? {} : { adapter });
-    await currentDevice();
+    const loaded = await openModel(options, screen);
     const metrics = await evaluate(loaded, {
       ...readOptions(options),
       data: options.data,

@@ -1,7 +1,6 @@
 /** @file `camada finetune`. */
 import { InputError } from '@camada/tensor';
 import { SCHEDULES, type ScheduleName } from '@camada/nn';
-import { loadModel } from '../model/load.ts';
 import { TASKS, type FinetuneTask } from '../model/task.ts';
 import { finetune, type Run } from '../run/finetune.ts';
 import type { RunEvent, RunSummary } from '../run/events.ts';
@@ -9,7 +8,7 @@ import type { FinetuneOptions } from '../run/options.ts';
 import { checkOutput } from '../save/folder.ts';
 import { METHODS, type Method } from '../train/method.ts';
 import { command, type Command } from './command.ts';
-import { currentDevice } from './device.ts';
+import { MODEL_HELP, openModel } from './load.ts';
 import type { OptionTable, Values } from './options.ts';
 import type { Screen } from './screen.ts';
 import { COLUMN_OPTIONS, given, metricsText, readOptions } from './shared.ts';
@@ -17,8 +16,8 @@ import { COLUMN_OPTIONS, given, metricsText, readOptions } from './shared.ts';
 const OPTIONS = {
   model: {
     type: 'text',
-    value: 'DIR',
-    help: 'Model folder (config.json, *.safetensors, tokenizer.json).',
+    value: 'MODEL',
+    help: MODEL_HELP,
     required: true,
   },
   train: {
@@ -108,8 +107,7 @@ export const finetuneCommand: Command = command({
   ],
   async run(options, screen) {
     await checkOutput(options.output);
-    const loaded = await loadModel(options.model);
-    await currentDevice();
+    const loaded = await openModel(options, screen);
     const run = await finetune(loaded, finetuneOptions(options, screen));
     await run.save(options.output);
     screen.result(closing(run, options.output));

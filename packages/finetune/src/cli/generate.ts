@@ -1,16 +1,16 @@
 /** @file `camada generate`. */
 import { readFile } from 'node:fs/promises';
 import { InputError } from '@camada/tensor';
-import { loadModel, type LoadedModel } from '../model/load.ts';
+import type { LoadedModel } from '../model/load.ts';
 import { generateText, generateTexts, type ContinueOptions } from '../run/generate.ts';
 import { command, type Command } from './command.ts';
-import { currentDevice } from './device.ts';
+import { MODEL_HELP, openModel } from './load.ts';
 import type { OptionTable, Values } from './options.ts';
 import type { Screen } from './screen.ts';
 import { given } from './shared.ts';
 
 const OPTIONS = {
-  model: { type: 'text', value: 'DIR', help: 'Folder of a causal language model.', required: true },
+  model: { type: 'text', value: 'MODEL', help: MODEL_HELP, required: true },
   adapter: { type: 'text', value: 'DIR', help: 'Adapter folder to put on the model.' },
   prompt: { type: 'text', value: 'TEXT', help: 'The text to continue.' },
   prompts: { type: 'text', value: 'FILE', help: 'Texts to continue together, one a line.' },
@@ -51,11 +51,10 @@ export const generateCommand: Command = command({
     'camada generate --model ./stories260K --prompts prompts.txt --json',
   ],
   async run(options, screen) {
-    const { adapter, prompt, prompts } = options;
+    const { prompt, prompts } = options;
     if ((prompt === undefined) === (prompts === undefined))
       throw new InputError('camada generate needs either --prompt TEXT or --prompts FILE.');
-    const loaded = await loadModel(options.model, adapter === undefined ? {} : { adapter });
-    await currentDevice();
+    const loaded = await openModel(options, screen);
     const choices = continueOptions(options);
     return prompt === undefined
       ? several(loaded, await lines(prompts!), choices, screen)
@@ -71,16 +70,16 @@ async function one(
   screen: Screen,
 ): Promise<unknown> {
   let shown = 0;
-  screen.piece(prompt);
   const generated = await generateText(loaded, {
     ...choices,
     prompt,
     onText: (text) => {
-      screen.piece(text.slice(shown));
+      // The line begins when the weights are loaded, whose progress would be drawn over it.
+      screen.piece((shown === 0 ? prompt : '') + text.slice(shown));
       shown = text.length;
     },
   });
-  screen.result('');
+  screen.result(shown === 0 ? prompt : '');
   const { text, tokens } = generated;
   return { text, tokens };
 }

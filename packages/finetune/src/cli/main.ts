@@ -4,6 +4,7 @@ import { commandHelp, generalHelp, type Command } from './command.ts';
 import { convertCommand } from './convert.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
+import { fetchCommand } from './fetch.ts';
 import { finetuneCommand } from './finetune.ts';
 import { generateCommand } from './generate.ts';
 import { mergeCommand } from './merge.ts';
@@ -14,6 +15,7 @@ import { closeDevice } from './device.ts';
 
 const COMMANDS: readonly Command[] = [
   doctorCommand,
+  fetchCommand,
   selectCommand,
   finetuneCommand,
   evalCommand,

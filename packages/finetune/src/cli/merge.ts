@@ -1,20 +1,28 @@
 /** @file `camada merge`. */
-import { loadModel } from '../model/load.ts';
+import { InputError } from '@camada/tensor';
 import { merge } from '../run/merge.ts';
 import { checkOutput, saveFiles } from '../save/folder.ts';
+import { WEIGHT_FORMATS, type SaveOptions } from '../save/model.ts';
 import { command, type Command } from './command.ts';
-import { currentDevice } from './device.ts';
-import type { OptionTable } from './options.ts';
+import { MODEL_HELP, openModel } from './load.ts';
+import type { OptionTable, Values } from './options.ts';
 
 const OPTIONS = {
   model: {
     type: 'text',
-    value: 'DIR',
-    help: 'Folder of the model that the adapter was trained on.',
+    value: 'MODEL',
+    help: MODEL_HELP,
     required: true,
   },
   adapter: { type: 'text', value: 'DIR', help: 'Adapter folder.', required: true },
   output: { type: 'text', value: 'DIR', help: 'Folder for the merged model.', required: true },
+  format: {
+    type: 'text',
+    value: 'NAME',
+    help: 'How weights are stored: safetensors, or one GGUF file; f32.',
+    choices: WEIGHT_FORMATS,
+  },
+  'shard-size': { type: 'number', value: 'GB', help: 'Largest safetensors file; 5.' },
 } as const satisfies OptionTable;
 
 /** Writes a model with the adapter's weights added to its own. */
@@ -22,14 +30,25 @@ export const mergeCommand: Command = command({
   name: 'merge',
   summary: 'Add an adapter to its model and save the result as a plain Hugging Face folder.',
   options: OPTIONS,
-  examples: ['camada merge --model ./all-MiniLM-L6-v2 --adapter ./adapter --output ./merged'],
-  async run({ model, adapter, output }, screen) {
+  examples: [
+    'camada merge --model ./all-MiniLM-L6-v2 --adapter ./adapter --output ./merged',
+    'camada merge --model ./SmolLM2-135M --adapter ./adapter --format gguf-q8_0 --output ./merged',
+  ],
+  async run(options, screen) {
+    const { output } = options;
     await checkOutput(output);
-    const loaded = await loadModel(model, { adapter });
-    await currentDevice();
-    const files = await merge(loaded);
+    const loaded = await openModel(options, screen);
+    const files = await merge(loaded, saveOptions(options));
     await saveFiles(output, files);
     screen.result(`Merged into ${output} (${[...files.keys()].join(', ')})`);
     return { output, files: [...files.keys()] };
   },
 });
+
+function saveOptions(options: Values<typeof OPTIONS>): SaveOptions {
+  const size = options['shard-size'];
+  if (size !== undefined && size <= 0)
+    throw new InputError(`--shard-size is ${size}; a number of gigabytes above 0 is needed.`);
+  const format = WEIGHT_FORMATS.find((known) => known === options.format);
+  return { ...(format && { format }), ...(size !== undefined && { maxShardBytes: size * 1e9 }) };
+}

@@ -1,16 +1,15 @@
 /** @file `camada select`. */
-import { loadModel } from '../model/load.ts';
 import { select, type Selection } from '../run/select.ts';
 import { command, type Command } from './command.ts';
-import { currentDevice } from './device.ts';
+import { MODEL_HELP, openModel } from './load.ts';
 import type { OptionTable } from './options.ts';
 import { COLUMN_OPTIONS, given, readOptions } from './shared.ts';
 
 const OPTIONS = {
   model: {
     type: 'text',
-    value: 'DIR',
-    help: 'Model folder (config.json, *.safetensors, tokenizer.json).',
+    value: 'MODEL',
+    help: MODEL_HELP,
     required: true,
   },
   data: {
@@ -40,8 +39,7 @@ export const selectCommand: Command = command({
     'camada select --model ./stories260K --data shakespeare.txt --json',
   ],
   async run(options, screen) {
-    const loaded = await loadModel(options.model);
-    await currentDevice();
+    const loaded = await openModel(options, screen);
     const selection = await select(loaded, {
       ...readOptions(options),
       data: options.data,

@@ -1,6 +1,13 @@
 /** @file Opening a model folder: what it is and what it can do. Its weights are read when the task is known. */
 import { InputError } from '@camada/tensor';
-import { openModelFolder, type Folder, type ModelFolder, type Tokenizer } from '@camada/hub';
+import {
+  locateModel,
+  openModelFolder,
+  type FetchOptions,
+  type Folder,
+  type ModelFolder,
+  type Tokenizer,
+} from '@camada/hub';
 import { storedAdapter, type StoredAdapter } from './adapter.ts';
 import { outputWeight } from './head.ts';
 import { configLabels } from './labels.ts';
@@ -18,23 +25,30 @@ export interface LoadedModel {
   readonly labelNames: readonly string[] | undefined;
   /** The adapter that is put on it; undefined without one. */
   readonly adapter: StoredAdapter | undefined;
+  /** Called while its weights are read, with the elements done and in all. */
+  readonly onWeights: ((done: number, total: number) => void) | undefined;
 }
 
 /** Choices of `loadModel`. */
 export interface LoadModelOptions {
-  /** An adapter folder, by PEFT or by Camada, to put on the model. */
+  /** An adapter folder, by PEFT or by Camada, or its name on a hub, to put on the model. */
   readonly adapter?: string | Folder;
+  /** How a hub is reached, where the model or the adapter is not on this machine. */
+  readonly fetch?: FetchOptions;
+  /** Called while the weights are read, with the elements done and in all. */
+  readonly onWeights?: (done: number, total: number) => void;
 }
 
 /**
- * Opens a Hugging Face model folder: a path (Node) or a `Folder`. Throws InputError when a file is missing or
- * damaged, or when the architecture is not supported.
+ * Opens a model: the path of a Hugging Face folder or of a GGUF file (Node), a name on a hub (`ORG/NAME[@REVISION]`,
+ * `ORG/NAME/FILE.gguf`), or a `Folder`. Throws InputError when a file is missing or damaged, or when the architecture is
+ * not supported.
  */
 export async function loadModel(
   directory: string | Folder,
   options: LoadModelOptions = {},
 ): Promise<LoadedModel> {
-  const folder = await openModelFolder(directory);
+  const folder = await openModelFolder(await locateModel(directory, options.fetch));
   const tasks = tasksOf(folder.config.values);
   const { tokenizer } = folder;
   if (!tokenizer)
@@ -47,8 +61,16 @@ export async function loadModel(
     tasks,
     tokenizer,
     labelNames: classNames(folder),
-    adapter: options.adapter === undefined ? undefined : await storedAdapter(options.adapter),
+    adapter: await openAdapter(options),
+    onWeights: options.onWeights,
   };
+}
+
+async function openAdapter({
+  adapter,
+  fetch,
+}: LoadModelOptions): Promise<StoredAdapter | undefined> {
+  return adapter === undefined ? undefined : storedAdapter(await locateModel(adapter, fetch));
 }
 
 /** Whether the checkpoint's classifier is one of tokens, whose weights have the same names. */

@@ -41,7 +41,10 @@ export async function buildNetwork(loaded: LoadedModel, options: NetworkOptions)
   const file = keepsHead(loaded, model, labels)
     ? loaded.folder.tensors
     : withoutClassifier(loaded.folder.tensors);
-  const { initialized } = await loadWeights(model, file, { seed: options.seed ?? 0 });
+  const { initialized } = await loadWeights(model, file, {
+    seed: options.seed ?? 0,
+    ...(loaded.onWeights && { onProgress: loaded.onWeights }),
+  });
   const adapter = loaded.adapter && (await loadAdapter(model, loaded.adapter.folder)).adapter;
   return {
     model,
@@ -82,7 +85,7 @@ function keepsHead(
 
 function withoutClassifier(file: WeightFile): WeightFile {
   const names = file.names.filter((name) => !isOutput(name));
-  return { names, read: (name) => file.read(name) };
+  return { ...file, names };
 }
 
 /**

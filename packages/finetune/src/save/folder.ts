@@ -3,11 +3,11 @@
  * which is renamed at the end.
  */
 import { InputError } from '@camada/tensor';
-import { writeFiles } from '@camada/hub';
+import { writeFiles, type Chunks } from '@camada/hub';
 import { RECORD_FILE } from '../model/adapter.ts';
 
-/** Files by name, each its bytes in order. */
-export type Files = ReadonlyMap<string, readonly Uint8Array[]>;
+/** Files by name, each its bytes in order; large ones are made while they are written, so go through each once. */
+export type Files = ReadonlyMap<string, Chunks>;
 
 /**
  * Throws InputError unless a folder of this name can be made: nothing is there, an empty folder, or an earlier

@@ -113,6 +113,7 @@ async function namedFolder(path: string, { name, file }: Repository): Promise<Fo
     (await folder.list()).filter((other) => other === file);
   return {
     name: `${name}/${file}`,
+    path: `${path}/${file}`,
     list: only,
     open: async (wanted) => (wanted === file ? folder.open(wanted) : undefined),
   };

@@ -1,7 +1,7 @@
 /** @file Loading a tokenizer from a model folder. */
 import { openFolder, openRequired, type Folder } from '../bytes/folder.ts';
-import { readJsonRecord, type JsonRecord } from '../bytes/text.ts';
-import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import { readJsonRecord, readText, type JsonRecord } from '../bytes/text.ts';
+import { createTokenizer, type Tokenizer, type TokenizerFiles } from './tokenizer.ts';
 
 /**
  * Loads `tokenizer.json`, and beside it `tokenizer_config.json` and `special_tokens_map.json` where they
@@ -10,10 +10,20 @@ import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 export async function loadTokenizer(directory: string | Folder): Promise<Tokenizer> {
   const folder = await openFolder(directory);
   const source = await openRequired(folder, 'tokenizer.json');
-  const tokenizer = await readJsonRecord(source);
+  return createTokenizer(await tokenizerFiles(folder), source.name);
+}
+
+/**
+ * The records that a folder's tokenizer is made from; a chat template in a file of its own (`chat_template.jinja`) takes
+ * its place in the configuration. Throws `InputError` when `tokenizer.json` is missing or damaged.
+ */
+export async function tokenizerFiles(folder: Folder): Promise<TokenizerFiles> {
+  const tokenizer = await readJsonRecord(await openRequired(folder, 'tokenizer.json'));
   const config = await optionalRecord(folder, 'tokenizer_config.json');
   const specialTokensMap = await optionalRecord(folder, 'special_tokens_map.json');
-  return createTokenizer({ tokenizer, config, specialTokensMap }, source.name);
+  const template = await folder.open('chat_template.jinja');
+  const chat = template && { chat_template: await readText(template) };
+  return { tokenizer, config: { ...config, ...chat }, specialTokensMap };
 }
 
 async function optionalRecord(folder: Folder, file: string): Promise<JsonRecord> {
