@@ -1,8 +1,9 @@
-/** @file Decoders from end to end: layers are ranked, adapters train, texts come out; for GPT-2 and a Gemma. */
+/** @file Decoders of every family from end to end: layers are ranked, adapters train, texts come out. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { device, openDevice, useDevice } from '@camada/tensor';
 import type { Table } from '@camada/hub';
+import { defaultTargets } from '@camada/lora';
 import {
   evaluate,
   finetune,
@@ -13,7 +14,7 @@ import {
   streamText,
 } from '@camada/finetune';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { sentences, temporaryFolder, tinyDecoder } from './tiny.ts';
+import { DECODER_TYPES, sentences, temporaryFolder, tinyDecoder } from './tiny.ts';
 
 let root = '';
 
@@ -35,7 +36,7 @@ function table(count: number, seed: number, name: string): Table {
 const train = table(48, 11, 'train');
 const held = table(16, 12, 'held');
 
-describe.each(['gpt2', 'gemma3_text'] as const)('%s', (type) => {
+describe.each(DECODER_TYPES)('%s', (type) => {
   const open = async (): Promise<Awaited<ReturnType<typeof loadModel>>> =>
     loadModel(await tinyDecoder(join(root, type), type));
 
@@ -65,7 +66,7 @@ describe.each(['gpt2', 'gemma3_text'] as const)('%s', (type) => {
       expect(run.summary.lora).toMatchObject({
         layers_to_transform: run.layers,
         fan_in_fan_out: type === 'gpt2',
-        target_modules: type === 'gpt2' ? ['c_attn'] : ['q_proj', 'v_proj'],
+        target_modules: defaultTargets(type),
         modules_to_save: task === 'classification' ? ['score'] : null,
       });
       const losses = run.history.map(({ loss }) => loss);

@@ -88,11 +88,12 @@ const LLAMA = {
   initializer_range: 0.1,
 };
 
-/** Decoders of three layers whose mathematics is not Llama's. */
-const DECODERS = {
+const LLAMA_LIKE = { ...SIZES, num_hidden_layers: 3, num_key_value_heads: 1, head_dim: 12 };
+const GEMMA_LIKE = { ...LLAMA_LIKE, query_pre_attn_scalar: 12, sliding_window: 5 };
+
+/** A decoder of every other family, with its particulars. */
+const DECODERS: Readonly<Record<string, object>> = {
   gpt2: {
-    model_type: 'gpt2',
-    architectures: ['GPT2LMHeadModel'],
     vocab_size: SIZES.vocab_size,
     n_embd: 32,
     n_head: 2,
@@ -102,18 +103,13 @@ const DECODERS = {
     attn_pdrop: 0,
     resid_pdrop: 0,
   },
-  gemma3_text: {
-    ...SIZES,
-    model_type: 'gemma3_text',
-    architectures: ['Gemma3ForCausalLM'],
-    num_hidden_layers: 3,
-    num_key_value_heads: 1,
-    head_dim: 12,
-    query_pre_attn_scalar: 12,
-    sliding_window: 5,
-    sliding_window_pattern: 2,
-    rope_theta: 10000,
-  },
+  mistral: { ...LLAMA_LIKE, sliding_window: 5 },
+  qwen2: { ...LLAMA_LIKE, tie_word_embeddings: true },
+  qwen3: LLAMA_LIKE,
+  phi3: { ...LLAMA_LIKE, head_dim: 16, partial_rotary_factor: 0.5 },
+  gemma: LLAMA_LIKE,
+  gemma2: GEMMA_LIKE,
+  gemma3_text: { ...GEMMA_LIKE, sliding_window_pattern: 2, rope_theta: 10000 },
 };
 
 async function writeModel(
@@ -197,10 +193,14 @@ export function tinyLlama(folder: string): Promise<string> {
   return writeModel(folder, LLAMA, 'causal-lm', opensText());
 }
 
-/** A decoder of three layers with tied embeddings. */
-export function tinyDecoder(folder: string, type: keyof typeof DECODERS): Promise<string> {
+/** The `model_type`s of `tinyDecoder`. */
+export const DECODER_TYPES: readonly string[] = Object.keys(DECODERS);
+
+/** A decoder of three layers. */
+export function tinyDecoder(folder: string, modelType: string): Promise<string> {
   const ids = { bos_token_id: 2, eos_token_id: 3, pad_token_id: 0, initializer_range: 0.1 };
-  return writeModel(folder, { ...DECODERS[type], ...ids }, 'causal-lm', opensText());
+  const config = { ...DECODERS[modelType], ...ids, model_type: modelType };
+  return writeModel(folder, config, 'causal-lm', opensText());
 }
 
 /** Puts the first token in front of each text. */

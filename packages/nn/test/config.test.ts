@@ -11,6 +11,7 @@ import {
   namedParameters,
   parseBertConfig,
   parseLlamaConfig,
+  type DecoderConfig,
   type WeightFile,
 } from '@camada/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -77,6 +78,80 @@ describe('configurations', () => {
       /'short_factor' is \[1\]; it must be a list of 4/,
     );
     expect(() => parseLlamaConfig({ ...llama, num_key_value_heads: 3 })).toThrow(/not a multiple/);
+  });
+
+  it.each([
+    [
+      'mistral',
+      { num_key_value_heads: 3 },
+      /num_attention_heads 4 is not a multiple of num_key_value_heads 3/,
+    ],
+    ['mistral', { sliding_window: 0 }, /'sliding_window' is 0; it must be a whole number/],
+    [
+      'qwen3',
+      { layer_types: ['full_attention'] },
+      /'layer_types' is .* a list of 2, each of full_attention/,
+    ],
+    ['gemma2', { layer_types: ['full_attention', 'chunked'] }, /'layer_types' is/],
+    [
+      'gemma2',
+      { attn_logit_softcapping: -1 },
+      /'attn_logit_softcapping' is -1; it must be a number above 0/,
+    ],
+    [
+      'gemma3',
+      { use_bidirectional_attention: true },
+      /use_bidirectional_attention = true is not supported/,
+    ],
+    ['gpt2', { n_head: 5 }, /n_embd 16 is not a multiple of n_head 5/],
+    ['gpt2', { pad_token_id: 41 }, /token id 41 is not below vocab_size 41/],
+    ['phi3', { partial_rotary_factor: 0.4 }, /3 of the 8 components of a head would turn/],
+  ])('refuses a %s with %j', (folder, change, message) => {
+    const build = (): unknown =>
+      modelFromConfig({ ...goldenJson<object>(`${folder}/config.json`), ...change }, 'causal-lm');
+    expect(build).toThrow(InputError);
+    expect(build).toThrow(message);
+  });
+
+  it('tells null, which switches a thing off, from a field that is absent', () => {
+    const read = (folder: string, change: object): DecoderConfig => {
+      const {
+        sliding_window: _w,
+        attn_logit_softcapping: _c,
+        ...rest
+      } = goldenJson<Record<string, unknown>>(`${folder}/config.json`);
+      return (emptyModel({ ...rest, ...change }, 'causal-lm') as CausalLM).config;
+    };
+    expect(read('mistral', {}).sliding_window).toBe(4096);
+    expect(read('mistral', { sliding_window: null })).toMatchObject({
+      sliding_window: null,
+      layer_types: ['full_attention', 'full_attention'],
+    });
+    expect(read('gemma2', {})).toMatchObject({ attn_logit_softcapping: 50 });
+    expect(read('gemma2', { attn_logit_softcapping: null })).toMatchObject({
+      attn_logit_softcapping: null,
+    });
+  });
+
+  it('reads the rotary embeddings of Gemma 3 where Transformers 5 writes them', () => {
+    const {
+      rope_theta: _t,
+      rope_local_base_freq: _l,
+      rope_scaling: _s,
+      ...rest
+    } = goldenJson<Record<string, unknown>>('gemma3/config.json');
+    const model = emptyModel(
+      {
+        ...rest,
+        rope_parameters: {
+          full_attention: { rope_type: 'linear', factor: 8, rope_theta: 10000 },
+          sliding_attention: { rope_type: 'default', rope_theta: 100 },
+        },
+      },
+      'causal-lm',
+    ) as CausalLM;
+    const old = emptyModel(goldenJson('gemma3/config.json'), 'causal-lm') as CausalLM;
+    expect(model.config.rope).toEqual(old.config.rope);
   });
 
   it('refuses an unknown architecture or activation and lists what there is', () => {

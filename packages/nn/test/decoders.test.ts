@@ -13,6 +13,7 @@ import {
   namedParameters,
 } from '@camada/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { KeyValueCache } from '../src/models/decoder/cache.ts';
 import { FAMILIES, batchOf, goldenOf, loadFamily, type Family } from './families.ts';
 import { goldenJson, maxDifference, on } from './support.ts';
 
@@ -135,4 +136,47 @@ describe('decoders', () => {
       128,
     );
   });
+});
+
+describe('the ring of slots', () => {
+  beforeAll(() => on('wasm'));
+
+  it.each([1, 2, 5, 8])(
+    'of %d shows the last columns of each row, and no padding',
+    async (slots) => {
+      const starts = [0, 3, 6];
+      const cache = new KeyValueCache(
+        { slots: [slots], heads: 1, width: 1 },
+        { starts, columns: 99, longest: 99 },
+      );
+      for (let column = 6; column < 20; column++) {
+        const bias = await cache.bias(slots, column).data(); // [B, 1, 1, S]
+        const seen = Array.from({ length: starts.length * slots }, () => false);
+        for (const [row, start] of starts.entries())
+          for (let c = Math.max(start, column - slots + 1); c <= column; c++)
+            seen[row * slots + (c % slots)] = true;
+        expect(Array.from(bias, (value) => value === 0)).toEqual(seen);
+      }
+    },
+  );
+
+  it.each([3, 4, 9])(
+    'takes a prompt of 7 columns into %d slots as if its tokens came one by one',
+    async (slots) => {
+      const values = Float32Array.from({ length: 14 }, (_, i) => i + 1);
+      const at = { starts: [0], columns: 99, longest: 99 };
+      const cacheOf = (): KeyValueCache =>
+        new KeyValueCache({ slots: [slots], heads: 1, width: 2 }, at);
+      const [whole, single] = [cacheOf(), cacheOf()];
+      const x = tensor(values, [1, 1, 7, 2]);
+      whole.fill(0, { key: x, value: x.neg() });
+      for (let column = 0; column < 7; column++) {
+        const token = x.slice(2, column, column + 1);
+        single.append(0, { key: token, value: token.neg() }, column);
+        await single.blocks[0]!.key.realize();
+      }
+      expect(await whole.blocks[0]!.key.data()).toEqual(await single.blocks[0]!.key.data());
+      expect(await whole.blocks[0]!.value.data()).toEqual(await single.blocks[0]!.value.data());
+    },
+  );
 });
