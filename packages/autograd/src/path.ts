@@ -2,7 +2,7 @@
  * @file Which nodes lie between a result and the tensors whose gradients are wanted. Iterative: graphs are
  * deeper than the call stack.
  */
-import { isFloat } from '@camada/tensor';
+import { NodeTable, isFloat } from '@camada/tensor';
 import type { Node, Tensor } from '@camada/tensor';
 import { ruleOf } from './rules/table.ts';
 
@@ -16,20 +16,27 @@ export function carries(node: Node, input: number): boolean {
 /** All nodes below the roots, themselves included, each after its inputs. */
 export function topological(roots: readonly Node[]): Node[] {
   const order: Node[] = [];
-  const seen = new Set<Node>();
+  const seen = new NodeTable();
+  const path: Node[] = [];
+  const next: number[] = [];
+  const meet = (node: Node): void => {
+    if (seen.has(node)) return;
+    seen.set(node, 0);
+    if (node.inputs.length === 0) order.push(node);
+    else {
+      path.push(node);
+      next.push(0);
+    }
+  };
   for (const root of roots) {
-    if (seen.has(root)) continue;
-    seen.add(root);
-    const stack: { readonly node: Node; next: number }[] = [{ node: root, next: 0 }];
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1]!;
-      const input = top.node.inputs[top.next++];
-      if (input === undefined) {
-        order.push(top.node);
-        stack.pop();
-      } else if (!seen.has(input)) {
-        seen.add(input);
-        stack.push({ node: input, next: 0 });
+    meet(root);
+    while (path.length > 0) {
+      const top = path.length - 1;
+      const input = path[top]!.inputs[next[top]!++];
+      if (input) meet(input);
+      else {
+        order.push(path.pop()!);
+        next.pop();
       }
     }
   }
@@ -47,6 +54,7 @@ export function targetsIn(order: readonly Node[], wrt: readonly Tensor[]): Set<N
     const memory = memoryOf(node);
     if (memory) byMemory.set(memory, [...(byMemory.get(memory) ?? []), targets[i]!]);
   });
+  if (byMemory.size === 0) return targets;
   for (const node of order) {
     const memory = memoryOf(node);
     if (memory) byMemory.get(memory)?.forEach((target) => target.add(node));
@@ -59,11 +67,14 @@ function memoryOf(node: Node): object | undefined {
 }
 
 /** The nodes of `order` (each after its inputs) through which a gradient reaches one of `targets`. */
-export function pathNodes(order: readonly Node[], targets: ReadonlySet<Node>): Set<Node> {
-  const path = new Set<Node>();
-  for (const node of order) {
-    const leads = node.inputs.some((input, i) => path.has(input) && carries(node, i));
-    if (leads || targets.has(node)) path.add(node);
-  }
+export function pathNodes(order: readonly Node[], targets: ReadonlySet<Node>): NodeTable {
+  const path = new NodeTable();
+  for (const node of order) if (targets.has(node) || leads(node, path)) path.set(node, 0);
   return path;
+}
+
+function leads(node: Node, path: NodeTable): boolean {
+  for (let i = 0; i < node.inputs.length; i++)
+    if (path.has(node.inputs[i]!) && carries(node, i)) return true;
+  return false;
 }

@@ -4,7 +4,7 @@
  * visited, so frozen weights get no gradient and nothing below the lowest wanted tensor is differentiated.
  */
 import { Tensor, isFloat } from '@camada/tensor';
-import type { Node } from '@camada/tensor';
+import type { Node, NodeTable } from '@camada/tensor';
 import { carries, pathNodes, targetsIn, topological } from './path.ts';
 import { ruleOf } from './rules/table.ts';
 
@@ -27,33 +27,33 @@ export function sweep(
   const order = topological(results.map((result) => result.node));
   const targets = targetsIn(order, wrt);
   const path = pathNodes(order, new Set(targets.flatMap((nodes) => [...nodes])));
-  const found = new Map<Node, Tensor>();
+  const found = new Map<number, Tensor>();
   results.forEach(({ node }, i) => {
     if (path.has(node)) add(found, node, seeds[i]!);
   });
   for (let i = order.length - 1; i >= 0; i--) {
-    const dy = found.get(order[i]!);
+    const dy = found.get(order[i]!.serial);
     if (dy) pass(order[i]!, dy, path, found);
   }
   return { gradients: targets.map((nodes) => total(nodes, found)), order, targets };
 }
 
-function add(into: Map<Node, Tensor>, node: Node, gradient: Tensor): void {
-  const before = into.get(node);
-  into.set(node, before ? before.add(gradient) : gradient);
+function add(into: Map<number, Tensor>, { serial }: Node, gradient: Tensor): void {
+  const before = into.get(serial);
+  into.set(serial, before ? before.add(gradient) : gradient);
 }
 
-function total(nodes: ReadonlySet<Node>, found: ReadonlyMap<Node, Tensor>): Tensor | undefined {
+function total(nodes: ReadonlySet<Node>, found: ReadonlyMap<number, Tensor>): Tensor | undefined {
   let sum: Tensor | undefined;
   for (const node of nodes) {
-    const gradient = found.get(node);
+    const gradient = found.get(node.serial);
     if (gradient) sum = sum ? sum.add(gradient) : gradient;
   }
   return sum;
 }
 
 /** Adds a node's contribution to the gradient of each of its inputs that lies on the path. */
-function pass(node: Node, dy: Tensor, path: ReadonlySet<Node>, into: Map<Node, Tensor>): void {
+function pass(node: Node, dy: Tensor, path: NodeTable, into: Map<number, Tensor>): void {
   const wanted = node.inputs.map((input, i) => path.has(input) && carries(node, i));
   if (!wanted.includes(true)) return;
   const step = { node, dy, x: node.inputs.map(operand), y: Tensor.of(node), wanted };

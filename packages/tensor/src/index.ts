@@ -37,6 +37,7 @@ export { ELEMENTWISE, type ElementwiseName } from './ops/elementwise.ts';
 export { meaningOf, type Domain, type ElementwiseOp } from './ops/primitive.ts';
 export { erf } from './ops/special.ts';
 export type { AttrsOf, Node, NodeOf, OpName, Range } from './graph/node.ts';
+export { NodeTable } from './graph/node-table.ts';
 export type { Axes } from './methods/base.ts';
 export { Tensor, realize, type Operand } from './tensor.ts';
 export {

@@ -5,12 +5,13 @@
 import { InputError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
+import { printGraph } from '../graph/print.ts';
 import { showShape } from '../shape.ts';
 import type { FirstCall, Recording, Source } from './recording.ts';
 
 /** Throws InputError where a fresh recording of the same call differs from the earlier one. */
 export function verify(earlier: Recording, { recording, traced }: FirstCall): void {
-  checkStructure(earlier, recording);
+  checkStructure(earlier, recording, () => traced.graph());
   checkNumbers(earlier, recording, () => traced.graph());
   recording.sources.forEach((source, i) => {
     if (!sameSource(earlier.sources[i]!, source)) throw sourceError(source, traced.leaves[i]!);
@@ -23,14 +24,14 @@ function sameList(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((x, i) => x === b[i]);
 }
 
-function checkStructure(earlier: Recording, now: Recording): void {
+function checkStructure(earlier: Recording, now: Recording, graph: () => Graph): void {
   if (earlier.key === now.key) return;
-  const [a, b] = [earlier.key.split(';'), now.key.split(';')];
-  const at = b.findIndex((part, i) => part !== a[i]);
+  const lines = [earlier.program.plan.graph, graph()].map((g) => printGraph(g).split('\n'));
+  const [a, b] = lines as [string[], string[]];
+  const at = b.findIndex((line, i) => line !== a[i]);
   throw new InputError(
-    `capture: the step builds another graph than in its first call with such arguments: ${a.length} nodes, then ` +
-      `${b.length}; node ${at} was ${a[at] ?? 'not there'} and is ${b[at] ?? 'not there'}. What the graph depends on ` +
-      'must be an argument (a changed one makes a new program)',
+    `capture: the step builds another graph than in its first call with such arguments: first '${a[at] ?? 'nothing'}', ` +
+      `now '${b[at] ?? 'nothing'}'. What the graph depends on must be an argument (a changed one makes a new program)`,
   );
 }
 

@@ -6,6 +6,8 @@
 import * as build from './build.ts';
 import type { Graph } from './graph.ts';
 import { bufferNode, makeNode, type Node, type Storage } from './node.ts';
+import { NodeTable } from './node-table.ts';
+import { Structure, textId } from './structure.ts';
 
 /** A node to compute, and the memory it replaces, if any. */
 export interface Wanted {
@@ -28,56 +30,62 @@ interface Entry {
   readonly node: Node;
   readonly inputs: readonly number[];
   /** For barriers: what they wait for. */
-  readonly after?: number;
+  readonly after: number | undefined;
   /** For leaves over memory: index in inputs. */
   readonly input: number | undefined;
 }
 
 class Tracer {
   readonly entries: Entry[] = [];
-  readonly keys: string[] = [];
+  readonly structure: Structure = new Structure();
   readonly inputs: Storage[] = [];
   readonly leaves: Node[] = [];
   readonly scalars: Node[] = [];
-  private readonly ids = new Map<Node, number>();
-  private readonly byKey = new Map<string, number>();
+  /** Entry of each node. */
+  private readonly ids = new NodeTable();
   private readonly inputIds = new Map<Storage, number>();
 
   /** Numbers `root` and everything below it; iterative, since graphs are deep. */
   visit(root: Node): number {
-    const stack: Node[] = [root];
-    while (stack.length > 0) {
-      const node = stack[stack.length - 1]!;
-      if (this.ids.has(node)) {
-        stack.pop();
-        continue;
+    const { ids } = this;
+    const path: Node[] = [];
+    const next: number[] = [];
+    const meet = (node: Node): void => {
+      if (ids.has(node)) return;
+      const storage = leafStorage(node);
+      if (storage) ids.set(node, this.leaf(node, storage));
+      else {
+        path.push(node);
+        next.push(0);
       }
-      const waiting = leafStorage(node) ? [] : earlier(node).filter((x) => !this.ids.has(x));
-      if (waiting.length === 0) {
-        this.ids.set(node, this.number(node));
-        stack.pop();
-      } else for (let i = waiting.length - 1; i >= 0; i--) stack.push(waiting[i]!);
+    };
+    meet(root);
+    while (path.length > 0) {
+      const top = path.length - 1;
+      const node = path[top]!;
+      const below = earlier(node, next[top]!++);
+      if (below) meet(below);
+      else {
+        ids.set(node, this.number(node));
+        path.pop();
+        next.pop();
+      }
     }
-    return this.ids.get(root)!;
+    return ids.get(root);
   }
 
   private number(node: Node): number {
-    const storage = leafStorage(node);
-    if (storage) return this.leaf(node, storage);
-    if (node.op === 'scalar') {
-      this.scalars.push(node);
-      return this.add(`s${node.dtype}`, { node, inputs: [], input: undefined }, false);
-    }
-    const inputs = usedInputs(node).map((x) => this.ids.get(x)!);
-    if (node.op === 'detach' || node.op === 'customGradient') return inputs[0]!;
-    const type = `[${node.shape.join()}]${node.dtype}`;
-    if (node.op === 'barrier') {
-      const after = this.ids.get(node.attrs.after)!;
-      const entry = { node, inputs, after, input: undefined };
-      return this.add(`barrier(${inputs.join()})${after}${type}`, entry, true);
-    }
-    const key = `${node.op}(${inputs.join()})${attrsKey(node)}${type}`;
-    return this.add(key, { node, inputs, input: undefined }, true);
+    const { structure, ids } = this;
+    if (node.op === 'detach' || node.op === 'customGradient') return ids.get(node.inputs[0]!);
+    if (node.op === 'scalar') this.scalars.push(node);
+    const after = node.op === 'barrier' ? ids.get(node.attrs.after) : undefined;
+    const inputs = node.inputs.length === 0 ? NOTHING : node.inputs.map((x) => ids.get(x));
+    structure.push(textId(node.op));
+    if (node.op === 'constant') structure.pushNumber(node.attrs.value);
+    else structure.push(textId(attrsKey(node)));
+    structure.push(after ?? -1);
+    structure.pushAll(inputs);
+    return this.add({ node, inputs, after, input: undefined }, node.op !== 'scalar');
   }
 
   private leaf(node: Node, storage: Storage): number {
@@ -87,18 +95,25 @@ class Tracer {
       this.leaves.push(node);
       this.inputIds.set(storage, input);
     }
-    const key = `b${input}[${node.shape.join()}]${node.dtype}`;
-    return this.add(key, { node, inputs: [], input }, true);
+    this.structure.push(textId('buffer'));
+    this.structure.push(input);
+    return this.add({ node, inputs: NOTHING, after: undefined, input }, true);
   }
 
-  /** Equal keys are one node, except host numbers: their equality today is a coincidence. */
-  private add(key: string, entry: Entry, share: boolean): number {
-    const known = share ? this.byKey.get(key) : undefined;
-    if (known !== undefined) return known;
-    const id = this.entries.push(entry) - 1;
-    this.keys.push(key);
-    if (share) this.byKey.set(key, id);
+  /** Equal records are one node, except host numbers: their equality today is a coincidence. */
+  private add(entry: Entry, share: boolean): number {
+    this.structure.push(textId(entry.node.dtype));
+    this.structure.pushAll(entry.node.shape);
+    const id = this.structure.end(share);
+    if (id === this.entries.length) this.entries.push(entry);
     return id;
+  }
+
+  /** The name of the structure, with the wanted entries and what they replace. */
+  finish(ids: readonly number[], replaces: readonly (number | undefined)[]): string {
+    this.structure.pushAll(ids);
+    this.structure.pushAll(replaces.map((input) => input ?? -1));
+    return this.structure.name();
   }
 
   inputOf(storage: Storage | undefined): number | undefined {
@@ -106,26 +121,24 @@ class Tracer {
   }
 }
 
+const NOTHING: readonly number[] = [];
+
 /** The memory of a node that needs no computing. */
 export function leafStorage(node: Node): Storage | undefined {
   if (node.op === 'buffer') return node.attrs.storage;
   return node.cache?.disposed ? undefined : node.cache;
 }
 
-/** What the value is computed from: a gradient rule's arguments are not. */
-function usedInputs(node: Node): readonly Node[] {
-  return node.op === 'customGradient' ? [node.inputs[0]!] : node.inputs;
+/** The nodes that are numbered before a node, one by one; a gradient rule's arguments are not. */
+function earlier(node: Node, index: number): Node | undefined {
+  if (index === 0) return node.inputs[0];
+  if (node.op === 'customGradient') return undefined;
+  return node.op === 'barrier' && index === 1 ? node.attrs.after : node.inputs[index];
 }
 
-/** What is numbered before a node. */
-function earlier(node: Node): readonly Node[] {
-  return node.op === 'barrier' ? [...node.inputs, node.attrs.after] : usedInputs(node);
-}
-
+/** What makes nodes of one op, type and shape over the same inputs different. */
 function attrsKey(node: Node): string {
   switch (node.op) {
-    case 'constant':
-      return `=${Object.is(node.attrs.value, -0) ? '-0' : node.attrs.value}`;
     case 'elementwise':
       return node.attrs.name;
     case 'reduce':
@@ -143,6 +156,7 @@ function attrsKey(node: Node): string {
     case 'shear':
       return `${node.attrs.axis},${node.attrs.along},${node.attrs.by}`;
     case 'buffer':
+    case 'constant':
     case 'scalar':
     case 'iota':
     case 'random':
@@ -162,9 +176,8 @@ export function trace(wanted: readonly Wanted[]): Trace {
   const tracer = new Tracer();
   const ids = wanted.map((want) => tracer.visit(want.node));
   const replaces = wanted.map((want) => tracer.inputOf(want.replaces));
-  const outputs = ids.map((id, i) => `${id}${replaces[i] === undefined ? '' : `>${replaces[i]}`}`);
   return {
-    key: `${tracer.keys.join(';')}|${outputs.join()}`,
+    key: tracer.finish(ids, replaces),
     inputs: tracer.inputs,
     leaves: tracer.leaves,
     scalars: tracer.scalars,
