@@ -1,5 +1,13 @@
 /** @file Functions that make tensors or join several. */
-import { dtypeOf, isFloat, toBf16, toF16, type DType, type TypedArray } from './dtype.ts';
+import {
+  dtypeOf,
+  isFloat,
+  toBf16,
+  toElement,
+  toF16,
+  type DType,
+  type TypedArray,
+} from './dtype.ts';
 import { DTypeError, ShapeError } from './errors.ts';
 import * as build from './graph/build.ts';
 import { checkIndices } from './graph/composite/indexing.ts';
@@ -36,9 +44,12 @@ function toHost(data: TypedArray | readonly number[], dtype: DType): TypedArray 
     return data instanceof Float32Array || data instanceof Float64Array
       ? data
       : Float32Array.from(data);
-  if (dtype === 'i32') return data instanceof Int32Array ? data : Int32Array.from(data);
-  if (dtype === 'bool') return Uint32Array.from(data, (x) => (x ? 1 : 0));
-  return data instanceof Uint32Array ? data : Uint32Array.from(data);
+  const whole = data instanceof Int32Array || data instanceof Uint32Array;
+  // Like a cast: integers are reread modulo 2³², other numbers saturate.
+  const element = (x: number): number => (whole && dtype !== 'bool' ? x : toElement(x, dtype));
+  if (dtype === 'i32') return data instanceof Int32Array ? data : Int32Array.from(data, element);
+  if (dtype === 'u32' && data instanceof Uint32Array) return data;
+  return Uint32Array.from(data, element);
 }
 
 /** A tensor of one value everywhere; the value is part of the compiled program. */

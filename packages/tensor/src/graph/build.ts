@@ -128,7 +128,8 @@ export function pad(
   if ([...before, ...after, ...between].every((n) => n === 0)) return x;
   const shape = x.shape.map((n, i) => before[i]! + n + (n - 1) * between[i]! + after[i]!);
   if (sizeOf(x.shape) === 0) return constant(value, shape, x.dtype);
-  return makeNode('pad', [x], { before, after, interior: between, value }, shape, x.dtype);
+  const attrs = { before, after, interior: between, value: toElement(value, x.dtype) };
+  return makeNode('pad', [x], attrs, shape, x.dtype);
 }
 
 /** Skews `axis` against `along`: see the op's attributes. Throws ShapeError where `axis` is too short. */

@@ -367,6 +367,14 @@ describe.each([...DEVICES, 'reference'] as const)('numerics on %s', (device) => 
     }
     expect(await read(full([1], 3e9, 'i32'))).toEqual([2 ** 31 - 1]);
     expect(await read(full([1], NaN, 'u32').add(full([1], -5, 'u32')))).toEqual([0]);
+    expect(await read(tensor([3e9, -3e9, NaN, 1.9], [4], 'i32').pad([1], [0], -Infinity))).toEqual([
+      -(2 ** 31),
+      2 ** 31 - 1,
+      -(2 ** 31),
+      0,
+      1,
+    ]);
+    expect(await read(tensor([NaN, 0], [2], 'bool'))).toEqual([1, 0]);
     expect(await read(full([1], 0.1, 'f16').mul(1))).toEqual([0.0999755859375]);
     expect(await read(scalar(0.1, 'bf16').mul(1))).toEqual([0.10009765625]);
     expect(await read(full([1], 0).mul(tensor([NaN])))).toEqual([NaN]);

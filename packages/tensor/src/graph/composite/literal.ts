@@ -18,6 +18,8 @@ export function hostNumber(value: number, dtype: DType): Node {
   if (isFloat(dtype) || !Number.isInteger(value)) return scalar(value, 'f32');
   const type = dtype === 'bool' ? 'i32' : computeType(dtype);
   if (toElement(value, type) !== value)
-    throw new DTypeError(`${value} does not fit ${type}: cast the tensor to f32 or i32 first`);
+    throw new DTypeError(
+      `the number ${value} beside a tensor of ${dtype} does not fit ${type}: cast the tensor first`,
+    );
   return scalar(value, type);
 }
