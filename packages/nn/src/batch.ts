@@ -29,8 +29,14 @@ export interface BatchLimits {
   readonly maxLength: number;
   /** Token types are below this; 0 where the model has none. */
   readonly tokenTypes: number;
-  /** Labels are classes (below `count`), real values (`count` to a row) or token ids. */
-  readonly labels: { readonly kind: 'class' | 'value' | 'token'; readonly count: number };
+  /**
+   * Labels are classes (below `count`), real values or probabilities (`count` to a row), or a class of each token
+   * (below `count`).
+   */
+  readonly labels: {
+    readonly kind: 'class' | 'value' | 'probability' | 'token';
+    readonly count: number;
+  };
   /** Id that fills up short rows. */
   readonly padTokenId: number;
 }
@@ -141,9 +147,12 @@ function labelsOf(rows: BatchRows, limits: BatchLimits, width: number): Tensor {
   if (labels.length !== wanted)
     throw new InputError(`${labels.length} labels were given for ${wanted} rows or positions`);
   const nested = labels.map((label) => (typeof label === 'number' ? [label] : label));
-  const tensorOf = { class: classLabels, value: valueLabels, token: tokenLabels }[
-    limits.labels.kind
-  ];
+  const tensorOf = {
+    class: classLabels,
+    value: valueLabels,
+    probability: probabilities,
+    token: tokenLabels,
+  }[limits.labels.kind];
   return tensorOf(nested, limits, rows.positions ? 1 : width);
 }
 
@@ -160,6 +169,15 @@ function valueLabels(labels: readonly (readonly number[])[], limits: BatchLimits
       throw new InputError(`row ${i}: label ${label.join(', ')} is not ${count} finite number(s)`);
   const values = Float32Array.from(labels.flat());
   return count === 1 ? tensor(values) : tensor(values, [labels.length, count]);
+}
+
+function probabilities(labels: readonly (readonly number[])[], limits: BatchLimits): Tensor {
+  const bad = labels.findIndex((row) => row.some((value) => value < 0 || value > 1));
+  if (bad >= 0)
+    throw new InputError(
+      `row ${bad}: label ${labels[bad]!.join(', ')} is not 0 or 1 (or between them) for each of the classes`,
+    );
+  return valueLabels(labels, limits);
 }
 
 function tokenLabels(

@@ -12,6 +12,7 @@ const limits: BatchLimits = {
   labels: { kind: 'class', count: 3 },
 };
 const values: BatchLimits = { ...limits, labels: { kind: 'value', count: 1 } };
+const several: BatchLimits = { ...limits, labels: { kind: 'probability', count: 2 } };
 const tokens: BatchLimits = { ...limits, labels: { kind: 'token', count: 10 } };
 
 describe('createBatch', () => {
@@ -31,6 +32,17 @@ describe('createBatch', () => {
     expect(createBatch({ inputIds, labels: [2, -100] }, limits).labels!.dtype).toBe('i32');
     const real = createBatch({ inputIds, labels: [0.5, -1] }, values).labels!;
     expect([real.dtype, real.shape]).toEqual(['f32', [2]]);
+    const flags = createBatch(
+      {
+        inputIds,
+        labels: [
+          [1, 0],
+          [0.25, 1],
+        ],
+      },
+      several,
+    ).labels!;
+    expect([flags.dtype, flags.shape]).toEqual(['f32', [2, 2]]);
     const chosen = createBatch({ inputIds, positions: [1], labels: [7] }, tokens);
     expect([chosen.labels!.shape, chosen.positions!.shape]).toEqual([[1], [1]]);
   });
@@ -48,6 +60,9 @@ describe('createBatch', () => {
     [{ inputIds: [[1]], labels: [3] }, limits, /label 3 is not in 0 to 2; the model has 3 classes/],
     [{ inputIds: [[1]], labels: [1, 2] }, limits, /2 labels were given for 1 rows/],
     [{ inputIds: [[1]], labels: [NaN] }, values, /label NaN is not 1 finite number/],
+    [{ inputIds: [[1]], labels: [[1, 2]] }, several, /row 0: label 1, 2 is not 0 or 1/],
+    [{ inputIds: [[1]], labels: [[1]] }, several, /label 1 is not 2 finite number/],
+    [{ inputIds: [[1]], labels: [[1, NaN]] }, several, /label 1, NaN is not 2 finite/],
     [{ inputIds: [[1]], labels: [[1, 2]] }, tokens, /2 labels for 1 tokens/],
     [{ inputIds: [[1]], positions: [1], labels: [1] }, tokens, /position 1 is not in 0 to 0/],
   ])('refuses %j', (rows, accepted, message) => {

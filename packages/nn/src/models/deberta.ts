@@ -93,16 +93,16 @@ export class DisentangledSelfAttention {
     const [query, key, value] = [this.query_proj, this.key_proj, this.value_proj].map((layer) =>
       splitHeads(layer.call(rows, pass.context), heads, pass),
     ) as [Tensor, Tensor, Tensor]; // [B, H, T, D]
-    // Every kind of score is divided by √(D · number of kinds), and `attention` divides by √D only.
-    const shared = query.mul(1 / Math.sqrt(1 + kinds.length)); // [B, H, T, D]
-    const bias = this.#bias(query, key, pass);
-    return mergeHeads(attention(shared, key, value, bias, this.dropout, pass.context));
+    // Content to content is one kind of score more.
+    const scale = 1 / Math.sqrt(query.shape.at(-1)! * (1 + kinds.length));
+    const bias = this.#bias(query, key, scale, pass); // [B, H, T, T]
+    const { context } = pass;
+    return mergeHeads(attention(query, key, value, bias, this.dropout, context, { scale }));
   }
 
   /** The mask and what distances add to the scores, broadcast to [B, H, T, T]. */
-  #bias(query: Tensor, key: Tensor, pass: DebertaPass): Tensor {
+  #bias(query: Tensor, key: Tensor, scale: number, pass: DebertaPass): Tensor {
     const { pos_att_type: kinds } = this.#config;
-    const scale = 1 / Math.sqrt(query.shape.at(-1)! * (1 + kinds.length));
     let bias = pass.bias;
     if (pass.falling && kinds.includes('c2p')) {
       const keys = this.#positions(this.pos_key_proj ?? this.key_proj, pass.falling, pass);

@@ -38,8 +38,9 @@ export function labelCount({ id2label }: LabelConfig): number {
 
 /** What the batches of a sequence head may have as labels. */
 export function sequenceLabels(config: LabelConfig): BatchLimits['labels'] {
-  const single = config.problem_type === 'single_label_classification';
-  return { kind: single ? 'class' : 'value', count: labelCount(config) };
+  const count = labelCount(config);
+  if (config.problem_type === 'single_label_classification') return { kind: 'class', count };
+  return { kind: config.problem_type === 'regression' ? 'value' : 'probability', count };
 }
 
 /**
