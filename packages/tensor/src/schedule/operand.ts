@@ -20,8 +20,15 @@ export function stridedOperand(node: Node, hasMemory: (node: Node) => boolean): 
   const found = address(node, axes.map(axisExpr), hasMemory);
   const { offset } = resolve(found.at);
   const strides = axes.map((axis) => strideOf(axis, found.at));
-  if (strides.some((s) => s === undefined)) throw new NeedsMemory(node);
+  if (strides.some((s) => s === undefined)) throw new NeedsMemory(unarranged(node));
   return { node: found.node, offset, strides: strides as number[] };
+}
+
+/** What stands under permutations and repetitions: its memory serves other orders too, and is not repeated. */
+function unarranged(node: Node): Node {
+  let inner = node;
+  while (inner.op === 'permute' || inner.op === 'expand') inner = inner.inputs[0]!;
+  return inner;
 }
 
 /** One stride for an axis whose parts may have been addressed apart; undefined when they do not line up. */
