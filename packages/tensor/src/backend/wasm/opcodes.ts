@@ -89,8 +89,6 @@ export const PLAIN = {
   'f32x4.sub': 0xfd00e5,
   'f32x4.mul': 0xfd00e6,
   'f32x4.div': 0xfd00e7,
-  'f32x4.min': 0xfd00e8,
-  'f32x4.max': 0xfd00e9,
   'f32x4.pmin': 0xfd00ea,
   'f32x4.pmax': 0xfd00eb,
   'f64x2.abs': 0xfd00ec,
