@@ -124,6 +124,57 @@ describe.each(DEVICES)('reductions on %s', (device) => {
     await agree(device, ([x]) => [x!.softmax(), x!.logSoftmax()], [input], 1e-6);
   });
 
+  test('max and min are NaN wherever a NaN stands, along rows and across them', async () => {
+    for (const [rows, length] of [
+      [3, 5],
+      [40, 33],
+      [2, 9000],
+    ] as const) {
+      const data = new Float32Array(rows * length).map((_, i) => Math.sin(i));
+      const places = [0, length - 1, rows * length - 2];
+      for (const place of places) data[place] = NaN;
+      const law = ([x]: Tensor[]): Tensor[] =>
+        [0, 1].flatMap((axis) => [x!.max(axis), x!.min(axis), x!.argmax(axis), x!.argmin(axis)]);
+      await agree(device, law, [{ data, shape: [rows, length], dtype: 'f32' }], 0);
+      const whole = ([x]: Tensor[]): Tensor[] => [x!.max(), x!.flatten().argmax()];
+      const [max, first] = await compute(device, whole, [
+        { data, shape: [rows, length], dtype: 'f32' },
+      ]);
+      expect(max!.data[0]).toBeNaN();
+      expect(first!.data[0]).toBe(0);
+    }
+  });
+
+  test('integers wrap modulo 2³² in sums and products', async () => {
+    const data = Int32Array.of(2 ** 31 - 1, 5, -7, 2 ** 30, 2 ** 30, 3);
+    const law = ([x]: Tensor[]): Tensor[] => [x!.sum(1), x!.prod(1), x!.cast('u32').sum(1)];
+    const [sums, products, unsigned] = await compute(device, law, [
+      { data, shape: [2, 3], dtype: 'i32' },
+    ]);
+    expect([...sums!.data]).toEqual([(2 ** 31 - 1 + 5 - 7) | 0, (2 ** 31 + 3) | 0]);
+    expect([...products!.data]).toEqual([Math.imul(Math.imul(2 ** 31 - 1, 5), -7), 0]);
+    expect([...unsigned!.data]).toEqual([(2 ** 31 + 2 ** 32 - 3) % 2 ** 32, 2 ** 31 + 3]);
+  });
+
+  test('over nothing: sum 0, prod 1, any false, all true', async () => {
+    const law = ([x]: Tensor[]): Tensor[] => [x!.sum(1), x!.prod(1), x!.any(1), x!.all(1)];
+    const results = await compute(device, law, [values([2, 0], 1)]);
+    expect(results.map(({ data }) => [...data])).toEqual([
+      [0, 0],
+      [1, 1],
+      [0, 0],
+      [1, 1],
+    ]);
+  });
+
+  test('log Σ exp of infinities', async () => {
+    const data = Float32Array.of(-Infinity, -Infinity, 1, -Infinity, Infinity, 2);
+    const [got] = await compute(device, ([x]) => x!.logSumExp(), [
+      { data, shape: [3, 2], dtype: 'f32' },
+    ]);
+    expect([...got!.data]).toEqual([-Infinity, 1, Infinity]);
+  });
+
   test('argmax takes the first of equals', async () => {
     const data = Float32Array.of(1, 3, 3, 0, 2, 2, 2, 2);
     const [got] = await compute(device, ([x]) => x!.argmax(), [

@@ -199,6 +199,7 @@ function gather(node: NodeOf<'gather'>, [table, indices]: readonly Values[]): Va
 function scatter(node: NodeOf<'scatter'>, [indices, updates]: readonly Values[]): Values {
   const [rows, width] = node.shape as [number, number];
   const out = new Float64Array(rows * width);
+  const finish = CONVERT[node.dtype](false);
   indices!.forEach((row, i) => {
     if (row < 0 || row >= rows) return;
     for (let c = 0; c < width; c++) {

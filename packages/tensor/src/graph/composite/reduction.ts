@@ -161,5 +161,5 @@ export function argExtremum(
 /** Where x is the extremum `best`; NaN is where x is NaN. */
 function holds(x: Node, best: Node): Node {
   const equal = elementwise('eq', [x, best]);
-  return isFloat(x.dtype) ? elementwise('or', [equal, elementwise('ne', [x, x])]) : equal;
+  return isFloat(x.dtype) ? elementwise('or', [equal, elementwise('isNaN', [x])]) : equal;
 }

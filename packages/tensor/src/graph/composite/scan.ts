@@ -125,8 +125,9 @@ export function cumExtremum(
   const real = numeric(x);
   const best = scan(extremum(name, real.dtype), build.detach(real), a);
   const equal = elementwise('eq', [real, best]);
-  const nan = elementwise('ne', [real, real]);
-  const record = isFloat(real.dtype) ? elementwise('or', [equal, nan]) : equal;
+  const record = isFloat(real.dtype)
+    ? elementwise('or', [equal, elementwise('isNaN', [real])])
+    : equal;
   const first = build.constant(0, [], 'i32');
   const place = elementwise('where', [record, coordinate(x.shape, a), first]);
   const indices = scan(extremum('cummax', 'i32'), place, a);

@@ -13,10 +13,12 @@ import { viewsOf } from './views.ts';
 
 /** Bytes of a pair in workgroup memory. */
 const PAIR = 8;
-/** Invocations of a workgroup; on software adapters each costs much at every barrier. */
+/** Invocations of a row. */
 const MOST = { cpu: 16, gpu: 256 } as const;
 /** With fewer invocations a row, a workgroup takes several rows. */
-const FEWEST = { cpu: 4, gpu: 64 } as const;
+const GROUP = { cpu: 16, gpu: 64 } as const;
+/** From so many rows on, software adapters give each to one invocation, which waits for nobody. */
+const MANY_ROWS = 4;
 
 /** How a sort is laid out. */
 interface Layout {
@@ -27,23 +29,37 @@ interface Layout {
   readonly threads: number;
   /** Rows of a workgroup. */
   readonly rows: number;
+  /** Pairs in workgroup memory, which SwiftShader clears by an instruction an element: never there. */
+  readonly shared: boolean;
+}
+
+function layoutOf(kernel: SortKernel, facts: AdapterFacts): Layout {
+  const kind = facts.cpu ? 'cpu' : 'gpu';
+  const size = Math.max(2, 2 ** Math.ceil(Math.log2(kernel.length)));
+  const alone = facts.cpu && kernel.rows >= MANY_ROWS;
+  const threads = alone ? 1 : Math.min(size / 2, MOST[kind], facts.maxInvocations);
+  const fitting = Math.floor(facts.workgroupBytes / (PAIR * size));
+  const shared = !facts.cpu && fitting > 0;
+  const rows = Math.min(
+    Math.floor(GROUP[kind] / threads),
+    kernel.rows,
+    shared ? fitting : Infinity,
+  );
+  const several = shared || threads === 1 ? Math.max(1, rows) : 1;
+  return { kernel, size, threads, rows: several, shared };
 }
 
 /** Writes a sort kernel. */
 export function sortBody(kernel: SortKernel, facts: AdapterFacts): Body {
-  const kind = facts.cpu ? 'cpu' : 'gpu';
-  const size = Math.max(2, 2 ** Math.ceil(Math.log2(kernel.length)));
-  const threads = Math.min(size / 2, MOST[kind], facts.maxInvocations);
-  const fitting = Math.floor(facts.workgroupBytes / (PAIR * size));
-  const rows = Math.max(1, Math.min(Math.floor(FEWEST[kind] / threads), fitting, kernel.rows));
-  const layout = { kernel, size, threads, rows };
+  const layout = layoutOf(kernel, facts);
+  const { shared, threads, rows } = layout;
   return {
     // A NaN keeps its bits as a whole number.
     views: viewsOf(kernel, new Set()).map((view, i) =>
       i === 0 ? { ...view, dtype: 'u32' } : view,
     ),
-    before: [...keyFunction(kernel), ...(fitting > 0 ? sharedArrays(layout) : [])],
-    lines: fitting > 0 ? sharedLines(layout) : globalLines(layout),
+    before: [...keyFunction(kernel), ...(shared ? sharedArrays(layout) : [])],
+    lines: shared ? sharedLines(layout) : globalLines(layout),
     workgroup: threads * rows,
     groups: ceilDiv(kernel.rows, rows),
   };
@@ -70,11 +86,7 @@ function keyFunction({ buffers, descending }: SortKernel): string[] {
 }
 
 /** Steps of the network; `exchange` compares the places `low` and `high` of the row. */
-function network(
-  { size, threads }: Layout,
-  exchange: readonly string[],
-  barrier: string,
-): string[] {
+function network({ size, threads, shared }: Layout, exchange: readonly string[]): string[] {
   const places = [
     'let part = c / half;',
     'let i = c % half;',
@@ -84,12 +96,17 @@ function network(
   ];
   const step = [
     ...block(`for (var c = t; c < ${size / 2}; c += ${threads})`, [...places, ...exchange]),
-    barrier,
+    ...(threads === 1 ? [] : [shared ? 'workgroupBarrier();' : 'storageBarrier();']),
   ];
-  return block(
-    `for (var span = 2; span <= ${size}; span = span * 2)`,
-    block('for (var half = span / 2; half > 0; half = half / 2)', step),
-  );
+  // No dispatch has a third dimension: a zero that the compiler cannot know keeps it from writing the loops out,
+  // which takes seconds on software adapters. It is the same for the whole workgroup, as barriers demand.
+  return [
+    'let nothing = i32(wid.z);',
+    ...block(
+      `for (var span = 2; span <= ${size} + nothing; span = span * 2)`,
+      block('for (var half = span / 2; half > 0; half = half / 2)', step),
+    ),
+  ];
 }
 
 function sharedArrays({ size, rows }: Layout): string[] {
@@ -116,36 +133,36 @@ function sharedLines(layout: Layout): string[] {
       'places[own + i] = i;',
     ]),
     'workgroupBarrier();',
-    ...network(
-      layout,
-      [
-        'let a = own + low;',
-        'let b = own + high;',
-        'let ka = keys[a];',
-        'let kb = keys[b];',
-        'let pa = places[a];',
-        'let pb = places[b];',
-        ...block('if (kb < ka || (kb == ka && pb < pa))', [
-          'keys[a] = kb;',
-          'keys[b] = ka;',
-          'places[a] = pb;',
-          'places[b] = pa;',
-        ]),
-      ],
-      'workgroupBarrier();',
-    ),
+    ...network(layout, [
+      'let a = own + low;',
+      'let b = own + high;',
+      'let ka = keys[a];',
+      'let kb = keys[b];',
+      'let pa = places[a];',
+      'let pb = places[b];',
+      ...block('if (kb < ka || (kb == ka && pb < pa))', [
+        'keys[a] = kb;',
+        'keys[b] = ka;',
+        'places[a] = pb;',
+        'places[b] = pa;',
+      ]),
+    ]),
     ...each([`if (inside && i < ${length}) { b1[row * ${length} + i] = places[own + i]; }`]),
   ];
 }
 
 /** Places past the end hold what is larger than all: they are never exchanged, so they need not be there. */
 function globalLines(layout: Layout): string[] {
-  const { length } = layout.kernel;
+  const { threads, rows, kernel } = layout;
+  const { length } = kernel;
+  const alone = threads === 1;
   return [
-    'let t = i32(local);',
-    `let own = i32(group) * ${length};`,
-    ...block(`for (var i = t; i < ${length}; i += ${layout.threads})`, ['b1[own + i] = i;']),
-    'storageBarrier();',
+    `let t = ${alone ? '0' : 'i32(local)'};`,
+    `let row = i32(group) * ${rows} + ${alone ? 'i32(local)' : '0'};`,
+    ...(alone ? [`if (row >= ${kernel.rows}) { return; }`] : []),
+    `let own = row * ${length};`,
+    ...block(`for (var i = t; i < ${length}; i += ${threads})`, ['b1[own + i] = i;']),
+    ...(alone ? [] : ['storageBarrier();']),
     ...network(
       layout,
       block(`if (high < ${length})`, [
@@ -158,7 +175,6 @@ function globalLines(layout: Layout): string[] {
           'b1[own + high] = pa;',
         ]),
       ]),
-      'storageBarrier();',
     ),
   ];
 }
