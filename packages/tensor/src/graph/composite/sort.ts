@@ -29,7 +29,7 @@ function reordered(x: Node, order: Node, axis: number): Node {
   if (x.shape[axis]! <= 1) return x;
   const value = takeAlongAxis(x, order, axis);
   return build.customGradient(value, [x], (_args, _y, dy) => [
-    reordered(dy, argsort(order, axis, false), axis),
+    reordered(dy, argsort(build.detach(order), axis, false), axis),
   ]);
 }
 
