@@ -16,7 +16,8 @@ import torch
 from gguf import GGMLQuantizationType as Q
 from gguf import GGML_QUANT_SIZES, MODEL_ARCH_NAMES, GGUFReader, GGUFWriter, dequantize, get_tensor_name_map, quantize
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoModelForCausalLM
+from jinja2.exceptions import TemplateError
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers.modeling_gguf_pytorch_utils import TENSOR_PROCESSORS, TensorProcessor
 
 from store import folder, write_json, write_tensors
@@ -478,13 +479,76 @@ def wordpiece_type() -> Tokenizer:
 
 
 def wordlevel_type() -> Tokenizer:
+    return word_level(pre_tokenizers.Whitespace())
+
+
+def signs_type() -> Tokenizer:
+    return word_level(pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()]))
+
+
+def word_level(pre) -> Tokenizer:
     tokenizer = Tokenizer(models.WordLevel(unk_token='[UNK]'))
     tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    trainer = trainers.WordLevelTrainer(vocab_size=120, special_tokens=['[UNK]', '[CLS]', '[SEP]'], show_progress=False)
+    tokenizer.pre_tokenizer = pre
+    trainer = trainers.WordLevelTrainer(vocab_size=150, special_tokens=['[UNK]', '[CLS]', '[SEP]'], show_progress=False)
     tokenizer.train_from_iterator(CORPUS.split('\n'), trainer)
     tokenizer.post_processor = processors.BertProcessing(sep=('[SEP]', 2), cls=('[CLS]', 1))
     return tokenizer
+
+
+CHATML = """{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system
+You are helpful<|im_end|>
+' }}{% endif %}{{'<|im_start|>' + message['role'] + '
+' + message['content'] + '<|im_end|>' + '
+'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant
+' }}{% endif %}"""
+
+HEADERS = """{{- bos_token }}
+{%- for message in messages %}
+    {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}
+{%- endif %}"""
+
+TURNS = """{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}
+{%- for message in messages %}
+    {%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}
+    {%- if message['role'] == 'assistant' %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}
+    {{- '<start_of_turn>' + role + '\\n' + message['content'] | trim + '<end_of_turn>\\n' }}
+{%- endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}"""
+
+TOOLS = """{%- if tools %}# Tools
+{%- for tool in tools %}
+{{ tool | tojson }}
+{%- endfor %}
+{% endif %}
+{%- set ns = namespace(count=0) %}
+{%- for message in messages %}{% set ns.count = ns.count + 1 %}
+[{{ ns.count }}] {{ message.role | upper }}: {{ message.content }}{% if message.tool_calls is defined %} -> {{ message.tool_calls | length }} calls{% endif %}{{ eos_token if loop.last }}
+{%- endfor %}"""
+
+USER = {'role': 'user', 'content': '  What is 2 + 2? '}
+ANSWER = {'role': 'assistant', 'content': '4'}
+SYSTEM = {'role': 'system', 'content': 'Be brief.'}
+CONVERSATIONS = [[USER], [SYSTEM, USER], [USER, ANSWER, USER], [SYSTEM, USER, {**ANSWER, 'tool_calls': [1, 2]}]]
+TOOL = {'type': 'function', 'function': {'name': 'add', 'parameters': {'a': 'number', 'b': "<number & 'x'>"}}}
+
+
+def chats() -> None:
+    """Conversations as Transformers renders them; null where the template refuses."""
+    cases = []
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=wordlevel_type(), bos_token='<s>', eos_token='</s>')
+    for name, template in {'chatml': CHATML, 'headers': HEADERS, 'turns': TURNS, 'tools': TOOLS}.items():
+        for messages in CONVERSATIONS:
+            for prompt in (True, False):
+                tools = [TOOL] if name == 'tools' and prompt else None
+                try:
+                    text = tokenizer.apply_chat_template(messages, chat_template=template, tools=tools, add_generation_prompt=prompt, tokenize=False)
+                except TemplateError:
+                    text = None
+                cases.append({'template': name, 'messages': messages, 'addGenerationPrompt': prompt, 'tools': tools, 'text': text})
+    write_json(folder('hub', 'tokenizers') / 'chat.golden.json', {'templates': {'chatml': CHATML, 'headers': HEADERS, 'turns': TURNS, 'tools': TOOLS}, 'cases': cases})
 
 
 TYPES = {
@@ -493,6 +557,7 @@ TYPES = {
     'unigram': unigram_type,
     'wordpiece': wordpiece_type,
     'wordlevel': wordlevel_type,
+    'wordlevel-signs': signs_type,
 }
 
 
@@ -502,6 +567,7 @@ def files() -> None:
     gguf_tokenizers()
     pickles()
     tokenizers_of_each_type()
+    chats()
 
 
 if __name__ == '__main__':

@@ -55,6 +55,7 @@ export { modelToGguf, type GgufModel } from './gguf/export.ts';
 export type { WrittenType } from './gguf/write.ts';
 export type { MetadataValue, NumberList } from './gguf/metadata.ts';
 export { loadTokenizer, tokenizerFiles } from './tokenizer/load.ts';
+export type { ChatMessage, ChatOptions } from './tokenizer/chat.ts';
 export type { SpecialIds } from './tokenizer/special.ts';
 export {
   createTokenizer,

@@ -6,6 +6,8 @@
 import { InputError } from '@camada/tensor';
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
 import type { JsonRecord } from '../bytes/text.ts';
+import { chatRenderer, type ChatMessage, type ChatOptions } from './chat.ts';
+import { repairConfig, repairTokenizer } from './repair.ts';
 import { findSpecialIds, type SpecialIds } from './special.ts';
 import { readTemplate, type Template, type TemplatePart } from './template.ts';
 import { keptLengths, type TruncationStrategy } from './truncate.ts';
@@ -70,6 +72,13 @@ export interface Tokenizer extends SpecialIds {
   tokenToId(token: string): number | undefined;
   /** The token of an id, or undefined. */
   idToToken(id: number): string | undefined;
+  /** The template that conversations are rendered with; undefined where there is none. */
+  readonly chatTemplate: string | undefined;
+  /**
+   * The text of a conversation, special tokens included: encode it with `addSpecialTokens: false`. Throws `InputError`
+   * where there is no chat template, or the template refuses the conversation.
+   */
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): string;
 }
 
 /** The records that make a tokenizer. */
@@ -91,6 +100,7 @@ export function createTokenizer(files: TokenizerFiles, file = 'tokenizer.json'):
   const special = findSpecialIds([config, files.specialTokensMap ?? {}], (token) =>
     library.token_to_id(token),
   );
+  const chat = chatRenderer(config, file);
   const side = config['truncation_side'] === 'left' ? 'left' : 'right';
   return {
     ...special,
@@ -107,12 +117,17 @@ export function createTokenizer(files: TokenizerFiles, file = 'tokenizer.json'):
     decode: (ids, options) => decode(library, Array.from(ids), vocabularySize, options),
     tokenToId: (token) => library.token_to_id(token),
     idToToken: (id) => library.id_to_token(id),
+    chatTemplate: chat.template,
+    chat: (messages, chatOptions) => chat.render(messages, chatOptions),
   };
 }
 
 function openLibrary(tokenizer: JsonRecord, config: JsonRecord, file: string): Library {
   try {
-    return new LibraryTokenizer({ added_tokens: [], ...tokenizer, post_processor: null }, config);
+    return new LibraryTokenizer(
+      { added_tokens: [], ...repairTokenizer(tokenizer), post_processor: null },
+      repairConfig(tokenizer, config),
+    );
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new InputError(

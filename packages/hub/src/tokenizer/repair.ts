@@ -1,0 +1,41 @@
+/**
+ * @file Parts of `tokenizer.json` that the library reads differently from the Rust tokenizers, said in a way that both
+ * read alike.
+ */
+import { isRecord, type JsonRecord } from '../bytes/text.ts';
+
+/** `\w` of Rust's regular expressions: https://docs.rs/regex/latest/regex/#syntax. */
+const WORD = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}`;
+
+/** Punctuation of the Rust tokenizers: Unicode's and ASCII's signs. */
+const SIGN = String.raw`\p{P}$+<=>^\x60|~`;
+
+/** Pre-tokenizers by their type; each keeps what its expression finds. */
+const REPAIRED: Readonly<Record<string, string>> = {
+  // The library's \w knows ASCII only.
+  Whitespace: String.raw`[${WORD}]+|[^${WORD}\s]+`,
+  // The library keeps neighbouring signs together.
+  Punctuation: `[^${SIGN}]+|[${SIGN}]`,
+};
+
+/** The tokenizer with its pre-tokenizers repaired. */
+export function repairTokenizer(tokenizer: JsonRecord): JsonRecord {
+  return { ...tokenizer, pre_tokenizer: repairPre(tokenizer['pre_tokenizer']) };
+}
+
+function repairPre(pre: unknown): unknown {
+  if (!isRecord(pre)) return pre ?? null;
+  const inner = pre['pretokenizers'];
+  if (Array.isArray(inner)) return { ...pre, pretokenizers: inner.map(repairPre) };
+  const type = String(pre['type'] as string);
+  const isolated = (pre['behavior'] ?? 'Isolated') === 'Isolated';
+  if (!isolated || !Object.hasOwn(REPAIRED, type)) return pre;
+  return { type: 'Split', pattern: { Regex: REPAIRED[type] }, behavior: 'Removed', invert: true };
+}
+
+/** The configuration, in which the library looks for the unknown token of a WordLevel model. */
+export function repairConfig(tokenizer: JsonRecord, config: JsonRecord): JsonRecord {
+  const model = tokenizer['model'];
+  const isWordLevel = isRecord(model) && model['type'] === 'WordLevel';
+  return isWordLevel ? { ...config, unk_token: model['unk_token'] } : config;
+}
