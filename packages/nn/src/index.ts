@@ -12,6 +12,7 @@ export {
   type LoadedNames,
   type Module,
 } from './module.ts';
+export { checkpointLayers } from './checkpoint.ts';
 export {
   FINAL_HIDDEN,
   createContext,

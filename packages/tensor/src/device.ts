@@ -20,12 +20,15 @@ const PROGRAM_LIMIT = 256;
 /** Where tensors are computed. */
 export class Device {
   readonly backend: Backend;
+  /** True when every op runs alone and is checked against the reference. */
+  readonly eager: boolean;
   private readonly programs = new Map<string, Program>();
   private readonly collected: FinalizationRegistry<DeviceBuffer>;
   private closed = false;
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, eager: boolean = false) {
     this.backend = backend;
+    this.eager = eager;
     this.collected = new FinalizationRegistry((buffer) => {
       if (!this.closed) backend.free(buffer);
     });
@@ -160,6 +163,11 @@ function elsewhere(owner: Device | undefined, here: Device): string {
 
 /** Choices for `openDevice`; see each back end. */
 export interface DeviceOptions {
+  /**
+   * For debugging: every op runs alone, nothing is fused, and its result is compared with the reference interpreter's
+   * from the same inputs; the first op that differs by more than its bound is a DeviceError. Slow. @defaultValue false
+   */
+  readonly eager?: boolean;
   /** wasm: threads to use. @defaultValue the cores, at most 4 */
   readonly threads?: number;
   /** wasm: fused multiply-add where the engine has it; off gives the same bits on every machine. @defaultValue true */
@@ -181,7 +189,7 @@ const origins = new WeakMap<Device, () => Promise<Device>>();
 
 /** Opens a device. Throws DeviceError when the machine has none of that kind, with what to do. */
 export async function openDevice(name: BackendName, options: DeviceOptions = {}): Promise<Device> {
-  const opened = new Device(await OPEN[name](options));
+  const opened = new Device(await OPEN[name](options), options.eager);
   origins.set(opened, () => openDevice(name, options));
   return opened;
 }

@@ -5,11 +5,11 @@
 import { currentDevice, device, type Device } from './device.ts';
 import { fromBf16, fromF16, hostArray, type TypedArray } from './dtype.ts';
 import { InputError, invariant } from './errors.ts';
+import { checked, compute } from './eager/eager.ts';
 import { bufferNode, hostStorage, nodeSize, type Node, type Storage } from './graph/node.ts';
 import { leafStorage, type Wanted } from './graph/trace.ts';
 import { isRecording } from './host-number.ts';
 import { ifRefused, sure } from './late.ts';
-import { runWanted } from './run.ts';
 
 /** Anything that holds a node; its node is exchanged when memory takes the place of a computation. */
 export interface Holder {
@@ -44,8 +44,10 @@ export function undoUpdates(updates: readonly Update[]): void {
 /** Computes the holders' values and all pending updates in one run. */
 export async function realizeNodes(holders: readonly Holder[]): Promise<void> {
   checkNotRecording();
-  runPending(currentDevice() ?? (await device()), holders);
+  const target = currentDevice() ?? (await device());
+  runPending(target, holders);
   const storages = holders.map((holder) => leafStorage(holder.node));
+  if (target.eager) await checked(target);
   await Promise.all(storages.filter((storage) => storage !== undefined).map(sure));
 }
 
@@ -57,7 +59,9 @@ export async function readHolder(holder: Holder): Promise<TypedArray> {
   checkNotRecording();
   const target = currentDevice() ?? (await device());
   runPending(target, [holder]);
-  return readNode(target, holder.node);
+  const data = readNode(target, holder.node);
+  if (target.eager) await checked(target);
+  return data;
 }
 
 function checkNotRecording(): void {
@@ -91,7 +95,7 @@ function runOrUndo(
   updates: readonly Update[],
 ): Storage[] {
   try {
-    return runWanted(target, wanted);
+    return compute(target, wanted);
   } catch (error) {
     undoUpdates(updates);
     throw error;

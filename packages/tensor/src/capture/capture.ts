@@ -5,8 +5,10 @@
  */
 import { currentDevice, device, type Device } from '../device.ts';
 import { InputError } from '../errors.ts';
+import { checked } from '../eager/eager.ts';
 import { bufferNode, type Storage } from '../graph/node.ts';
 import { leafStorage } from '../graph/trace.ts';
+import { recordHostActions } from '../host-number.ts';
 import { runPending, settled, settleUpdate } from '../realize.ts';
 import { execute, wordOf, type RunData } from '../run.ts';
 import { Tensor } from '../tensor.ts';
@@ -62,8 +64,12 @@ export function capture<A, R, N extends CallNumbers = Record<never, never>>(
   options: CaptureOptions = {},
 ): CapturedStep<A, N, R> {
   const captured = new Capture(step as (args: unknown, numbers: unknown) => unknown, options);
-  const call = async (args: A, numbers?: N): Promise<R> =>
-    captured.call(currentDevice() ?? (await device()), args, numbers ?? {}) as R;
+  const call = async (args: A, numbers?: N): Promise<R> => {
+    const target = currentDevice() ?? (await device());
+    const result = captured.call(target, args, numbers ?? {}) as R;
+    if (target.eager) await checked(target);
+    return result;
+  };
   return Object.assign(call, { builds: () => captured.builds });
 }
 
@@ -97,11 +103,20 @@ class Capture {
       flat.tensors.filter((tensor) => !settled(tensor)),
     );
     Object.assign(this.#numbers, numbers);
+    if (target.eager) return this.#eagerly(target, args);
     this.#forget(target);
     const kept = this.#kept.get(flat.signature);
     if (!kept || isStale(kept.recording)) return this.#build(target, args, flat, undefined);
     const check = kept.calls === 1 || kept.calls % this.#verifyEvery === 0;
     return check ? this.#build(target, args, flat, kept) : this.#replay(target, flat, kept);
+  }
+
+  /** An eager device runs op by op: nothing is recorded. */
+  #eagerly(target: Device, args: unknown): unknown {
+    this.builds++;
+    const { result } = recordHostActions(() => this.#step(args, this.#numbers));
+    runPending(target, flatten(result).tensors);
+    return result;
   }
 
   /** Drops what belongs to another device or to modules that were changed. */
