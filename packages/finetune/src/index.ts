@@ -19,6 +19,7 @@ export {
   generateText,
   generateTexts,
   streamText,
+  type ChatSetting,
   type ContinueOptions,
   type GeneratedText,
   type TextOptions,

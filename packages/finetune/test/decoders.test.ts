@@ -119,3 +119,20 @@ test('a classifier gets a padding token where the configuration has none, and ke
   });
   expect(again.loss).toBeCloseTo(run.after.loss, 5);
 });
+
+test('a conversation is framed by the template, which writes the special tokens itself', async () => {
+  const folder = await tinyDecoder(join(root, 'chat'), 'qwen3');
+  const template = "{{ '[CLS]' }}{% for m in messages %} {{ m.content }}{% endfor %}";
+  writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify({ chat_template: template }));
+  const model = await loadModel(folder);
+  const options = { maxNewTokens: 8, temperature: 1, seed: 2 };
+  const plain = await generateText(model, { ...options, prompt: 'a story the film' });
+  const chat = { system: 'a story' };
+  expect(await generateText(model, { ...options, prompt: 'the film', chat })).toEqual(plain);
+  const alone = await generateText(model, { ...options, prompt: 'a story the film', chat: {} });
+  expect(alone).toEqual(plain);
+  const untaught = await loadModel(await tinyDecoder(join(root, 'untaught'), 'qwen3'));
+  await expect(generateText(untaught, { ...options, prompt: 'a', chat })).rejects.toThrow(
+    /no chat template/,
+  );
+});

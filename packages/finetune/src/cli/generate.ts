@@ -14,6 +14,11 @@ const OPTIONS = {
   adapter: { type: 'text', value: 'DIR', help: 'Adapter folder to put on the model.' },
   prompt: { type: 'text', value: 'TEXT', help: 'The text to continue.' },
   prompts: { type: 'text', value: 'FILE', help: 'Texts to continue together, one a line.' },
+  chat: {
+    type: 'flag',
+    help: "The prompt is the user's turn of a conversation; the model's chat template frames it.",
+  },
+  system: { type: 'text', value: 'TEXT', help: 'With --chat: what the model is told first.' },
   'max-new-tokens': { type: 'integer', value: 'N', help: 'Most tokens to add; 64.' },
   temperature: { type: 'number', value: 'X', help: '0 takes the likeliest token each time; 0.' },
   'top-k': { type: 'integer', value: 'N', help: 'Draw among the N likeliest tokens only.' },
@@ -49,11 +54,14 @@ export const generateCommand: Command = command({
     'camada generate --model ./stories260K --prompt "Once upon a time" --max-new-tokens 60',
     'camada generate --model ./stories260K --adapter ./adapter --prompt "ROMEO:" --temperature 0.8 --top-p 0.95 --seed 7',
     'camada generate --model ./stories260K --prompts prompts.txt --json',
+    'camada generate --model ./SmolLM2-135M-Instruct.Q4_1.gguf --chat --prompt "What is the capital of France?"',
   ],
   async run(options, screen) {
     const { prompt, prompts } = options;
     if ((prompt === undefined) === (prompts === undefined))
       throw new InputError('camada generate needs either --prompt TEXT or --prompts FILE.');
+    if (options.system !== undefined && !options.chat)
+      throw new InputError('--system is the first turn of a conversation; give --chat too.');
     const loaded = await openModel(options, screen);
     const choices = continueOptions(options);
     return prompt === undefined
@@ -69,17 +77,18 @@ async function one(
   choices: ContinueOptions,
   screen: Screen,
 ): Promise<unknown> {
+  const before = choices.chat ? '' : prompt;
   let shown = 0;
   const generated = await generateText(loaded, {
     ...choices,
     prompt,
     onText: (text) => {
       // The line begins when the weights are loaded, whose progress would be drawn over it.
-      screen.piece((shown === 0 ? prompt : '') + text.slice(shown));
+      screen.piece((shown === 0 ? before : '') + text.slice(shown));
       shown = text.length;
     },
   });
-  screen.result(shown === 0 ? prompt : '');
+  screen.result(shown === 0 ? before : '');
   const { text, tokens } = generated;
   return { text, tokens };
 }
@@ -91,7 +100,8 @@ async function several(
   screen: Screen,
 ): Promise<unknown> {
   const texts = await generateTexts(loaded, { ...choices, prompts });
-  for (const [i, { text }] of texts.entries()) screen.result(prompts[i]! + text);
+  for (const [i, { text }] of texts.entries())
+    screen.result(choices.chat ? text : prompts[i]! + text);
   return { texts };
 }
 
@@ -106,6 +116,7 @@ function continueOptions(options: Values<typeof OPTIONS>): ContinueOptions {
       repetitionPenalty: options['repetition-penalty'],
       seed: options.seed,
       stop: options.stop === undefined ? undefined : stopStrings(options.stop),
+      chat: options.chat ? given({ system: options.system }) : undefined,
     }),
   };
 }

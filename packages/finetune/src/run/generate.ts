@@ -1,5 +1,6 @@
 /** @file Text from a language model, with or without adapter. */
 import { InputError } from '@camada/tensor';
+import type { Tokenizer } from '@camada/hub';
 import { CausalLM, generateSteps, type GenerateOptions, type SampleOptions } from '@camada/nn';
 import type { LoadedModel } from '../model/load.ts';
 import { buildNetwork } from '../model/network.ts';
@@ -13,6 +14,14 @@ export interface ContinueOptions extends SampleOptions {
   readonly seed?: number;
   /** The text ends before the first of these. */
   readonly stop?: readonly string[];
+  /** Prompts are turns of a conversation, in the words of the model's chat template; texts as they stand when left out. */
+  readonly chat?: ChatSetting;
+}
+
+/** A conversation before its first turn. */
+export interface ChatSetting {
+  /** What the model is told about itself. */
+  readonly system?: string;
 }
 
 /** Choices of `generateText`. */
@@ -76,17 +85,25 @@ export async function generateTexts(
 function growingText(
   { tokenizer }: LoadedModel,
   prompt: string,
-  { stop = [] }: ContinueOptions,
+  { stop = [], chat }: ContinueOptions,
 ): GrowingText {
   if (stop.includes('')) throw new InputError('generate: a stop string is empty; leave it out');
-  return new GrowingText(tokenizer, tokenizer.encode(prompt).ids, stop);
+  const ids = chat ? turnIds(tokenizer, prompt, chat) : tokenizer.encode(prompt).ids;
+  return new GrowingText(tokenizer, ids, stop);
+}
+
+/** The user's turn and the beginning of the answer; the template writes special tokens itself. */
+function turnIds(tokenizer: Tokenizer, content: string, { system }: ChatSetting): number[] {
+  const opening = system === undefined ? [] : [{ role: 'system', content: system }];
+  const text = tokenizer.chat([...opening, { role: 'user', content }]);
+  return tokenizer.encode(text, undefined, { addSpecialTokens: false }).ids;
 }
 
 /** Lets texts grow; yields whenever one of them can show more. */
 async function* growth(
   loaded: LoadedModel,
   texts: readonly GrowingText[],
-  { stop: _, ...choices }: ContinueOptions,
+  { stop: _stop, chat: _chat, ...choices }: ContinueOptions,
 ): AsyncGenerator<void> {
   const model = await languageModel(loaded);
   const options: GenerateOptions = {
