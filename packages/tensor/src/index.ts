@@ -61,6 +61,7 @@ export {
   type CaptureOptions,
   type CapturedStep,
 } from './capture/capture.ts';
+export { einsum } from './einsum.ts';
 export { arange, eye, linspace, meshgrid } from './grid.ts';
 export { maskedSelect, nonzero } from './select.ts';
 export { hostEffect, readNumber, type HostNumber } from './host-number.ts';

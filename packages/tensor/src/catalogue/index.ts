@@ -2,6 +2,7 @@
 import { ACTIVATION_OPS } from './activation.ts';
 import { CONVOLUTION_OPS } from './convolution.ts';
 import { CREATE_OPS } from './create.ts';
+import { EINSUM_OPS } from './einsum.ts';
 import { ELEMENTWISE_OPS } from './elementwise.ts';
 import { GRID_OPS } from './grid.ts';
 import { INDEXING_OPS } from './indexing.ts';
@@ -32,7 +33,7 @@ export const FAMILIES: Readonly<Record<string, Readonly<Record<string, OpRecord>
   movement: MOVEMENT_OPS,
   indexing: INDEXING_OPS,
   convolution: CONVOLUTION_OPS,
-  linear: LINEAR_OPS,
+  linear: { ...LINEAR_OPS, ...EINSUM_OPS },
   create: { ...CREATE_OPS, ...GRID_OPS },
 };
 
