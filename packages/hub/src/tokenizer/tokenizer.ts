@@ -4,29 +4,12 @@
  * and padding settings stored inside `tokenizer.json` are ignored, as Transformers ignores them.
  */
 import { InputError } from '@camada/tensor';
-import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
 import type { JsonRecord } from '../bytes/text.ts';
 import { chatRenderer, type ChatMessage, type ChatOptions } from './chat.ts';
-import { repairConfig, repairTokenizer } from './repair.ts';
+import { openLibrary, type Library } from './library.ts';
 import { findSpecialIds, type SpecialIds } from './special.ts';
 import { readTemplate, type Template, type TemplatePart } from './template.ts';
 import { keptLengths, type TruncationStrategy } from './truncate.ts';
-
-/** The part of the library that is used; its own types do not resolve under NodeNext (no extensions). */
-interface Library {
-  encode(
-    text: string,
-    options: { add_special_tokens: boolean },
-  ): { ids: readonly (number | undefined)[]; tokens: readonly string[] };
-  decode(
-    ids: readonly number[],
-    options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean },
-  ): string;
-  token_to_id(token: string): number | undefined;
-  id_to_token(id: number): string | undefined;
-  get_vocab(): Map<string, number>;
-  get_added_tokens_decoder(): Map<number, { readonly special: boolean }>;
-}
 
 /** How text is encoded. */
 export interface EncodeOptions {
@@ -120,23 +103,6 @@ export function createTokenizer(files: TokenizerFiles, file = 'tokenizer.json'):
     chatTemplate: chat.template,
     chat: (messages, chatOptions) => chat.render(messages, chatOptions),
   };
-}
-
-function openLibrary(tokenizer: JsonRecord, config: JsonRecord, file: string): Library {
-  try {
-    return new LibraryTokenizer(
-      { added_tokens: [], ...repairTokenizer(tokenizer), post_processor: null },
-      repairConfig(tokenizer, config),
-    );
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(
-      `${file} cannot be used (${reason}); save it again with a current tokenizers.`,
-      {
-        cause: error,
-      },
-    );
-  }
 }
 
 function largestId(library: Library): number {
