@@ -1,22 +1,11 @@
 /** @file Functions that make tensors or join several. */
-import {
-  dtypeOf,
-  isFloat,
-  toBf16,
-  toElement,
-  toF16,
-  type DType,
-  type TypedArray,
-} from './dtype.ts';
+import { dtypeOf, toBf16, toElement, toF16, type DType, type TypedArray } from './dtype.ts';
 import { DTypeError, ShapeError } from './errors.ts';
 import * as build from './graph/build.ts';
-import { checkIndices } from './graph/composite/indexing.ts';
 import { concat as concatNodes } from './graph/composite/join.ts';
 import { hostNumber } from './graph/composite/literal.ts';
-import { normal } from './graph/composite/random.ts';
 import { bufferNode, hostStorage, type CustomBackward, type Node } from './graph/node.ts';
-import { liveScalars, numberNode, type HostNumber } from './host-number.ts';
-import type { RandomKey } from './philox.ts';
+import { numberNode, type HostNumber } from './host-number.ts';
 import { normalizeAxis, showShape, sizeOf, type Shape } from './shape.ts';
 import { Tensor, type Operand } from './tensor.ts';
 
@@ -73,26 +62,6 @@ export function ones(shape: Shape, dtype: DType = 'f32'): Tensor {
  */
 export function scalar(value: HostNumber, dtype: DType = 'f32'): Tensor {
   return Tensor.of(numberNode(value, dtype));
-}
-
-/** Uniform numbers in [0, 1) by Philox4x32-10: the same for the same key on every device. */
-export function randomUniform(shape: Shape, key: HostKey): Tensor {
-  return Tensor.of(build.random(shape, keyNodes(key)));
-}
-
-/** A key, or where to read it at each run of a captured step. */
-export type HostKey = RandomKey | (() => RandomKey);
-
-function keyNodes(key: HostKey): [Node, Node] {
-  if (typeof key === 'function') return liveScalars(key, 'u32') as [Node, Node];
-  return [build.scalar(key[0], 'u32'), build.scalar(key[1], 'u32')];
-}
-
-/** Standard normal numbers by Box–Muller over two uniform draws of the key's stream. */
-export function randomNormal(shape: Shape, key: HostKey): Tensor {
-  const draws = randomUniform([2, ...shape], key);
-  const pick = (i: number): Tensor => draws.slice(0, i, i + 1).squeeze(0);
-  return Tensor.of(normal(pick(0).node, pick(1).node));
 }
 
 /** x where the condition holds, else y; broadcasts. Numbers are data, of the other operand's type. */

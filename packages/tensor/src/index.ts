@@ -32,7 +32,7 @@ export {
   sizeOf,
   type Shape,
 } from './shape.ts';
-export { foldKey, philox, uniformAt, type RandomKey } from './philox.ts';
+export { bitsAt, foldKey, philox, uniformAt, type RandomKey } from './philox.ts';
 export { ELEMENTWISE, type ElementwiseName } from './ops/elementwise.ts';
 export { meaningOf, type Domain, type ElementwiseOp } from './ops/primitive.ts';
 export { erf } from './ops/special.ts';
@@ -45,14 +45,11 @@ export {
   customGradient,
   full,
   ones,
-  randomNormal,
-  randomUniform,
   scalar,
   stack,
   tensor,
   where,
   zeros,
-  type HostKey,
 } from './create.ts';
 export {
   capture,
@@ -62,6 +59,18 @@ export {
   type CapturedStep,
 } from './capture/capture.ts';
 export { einsum } from './einsum.ts';
+export {
+  randomBernoulli,
+  randomBits,
+  randomCategorical,
+  randomExponential,
+  randomGumbel,
+  randomInteger,
+  randomNormal,
+  randomPermutation,
+  randomUniform,
+  type HostKey,
+} from './random.ts';
 export { arange, eye, linspace, meshgrid } from './grid.ts';
 export { maskedSelect, nonzero } from './select.ts';
 export { hostEffect, readNumber, type HostNumber } from './host-number.ts';

@@ -41,9 +41,14 @@ export function philox(
   return [c0, c1, c2, c3];
 }
 
+/** The 32 random bits that the device gives element `index` under `key`. */
+export function bitsAt(index: number, key: RandomKey): number {
+  return philox([index >>> 0, 0, 0, 0], key)[0];
+}
+
 /** The uniform number in [0, 1) that the device gives element `index` under `key`. */
 export function uniformAt(index: number, key: RandomKey): number {
-  return (philox([index >>> 0, 0, 0, 0], key)[0] >>> 8) * 2 ** -24;
+  return (bitsAt(index, key) >>> 8) * 2 ** -24;
 }
 
 /** A key for stream `n` under `key`; different n give unrelated streams. */

@@ -123,8 +123,10 @@ class Run {
         const row = Math.min(Math.max(get(value.index), 0), value.rows - 1);
         return this.read(value.from, addressOf(value.at, index) + row * value.stride);
       }
-      case 'random':
-        return philox(addressOf(value.counter, index), get(value.key[0]), get(value.key[1]));
+      case 'random': {
+        const draw = value.dtype === 'u32' ? philoxWord : philox;
+        return draw(addressOf(value.counter, index), get(value.key[0]), get(value.key[1]));
+      }
       case 'accumulator':
         return accumulators[value.stage]![value.slot]!;
       case 'product':

@@ -7,8 +7,8 @@ import type { Draw } from './draw.ts';
 import { at, fromIndex, map, type ElementType } from './host.ts';
 import { ANY, type OpCase, type OpRecord } from './record.ts';
 
-/** Free functions that are no operations: they take host data, keys or rules. */
-type Elsewhere = 'tensor' | 'customGradient' | 'randomUniform' | 'randomNormal';
+/** Free functions that are no operations: they take host data or rules. */
+type Elsewhere = 'tensor' | 'customGradient';
 
 function joining(name: 'concat' | 'stack'): OpRecord {
   const sample = (draw: Draw, dtype: ElementType): OpCase => {

@@ -8,6 +8,7 @@ import { GRID_OPS } from './grid.ts';
 import { INDEXING_OPS } from './indexing.ts';
 import { LINEAR_OPS } from './linear.ts';
 import { MOVEMENT_OPS } from './movement.ts';
+import { RANDOM_OPS } from './random.ts';
 import type { OpRecord } from './record.ts';
 import { REDUCTION_OPS } from './reduction.ts';
 import { SCAN_OPS } from './scan.ts';
@@ -35,6 +36,7 @@ export const FAMILIES: Readonly<Record<string, Readonly<Record<string, OpRecord>
   convolution: CONVOLUTION_OPS,
   linear: { ...LINEAR_OPS, ...EINSUM_OPS },
   create: { ...CREATE_OPS, ...GRID_OPS },
+  random: RANDOM_OPS,
 };
 
 /** Every public operation by name. */

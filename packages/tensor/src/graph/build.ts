@@ -40,9 +40,13 @@ export function iota(shape: Shape): Node {
   return makeNode('iota', [], {}, shape, 'i32');
 }
 
-/** Uniform f32 in [0, 1); `key` are two u32 nodes of shape []. */
-export function random(shape: Shape, key: readonly [Node, Node]): Node {
-  return makeNode('random', key, {}, shape, 'f32');
+/** Uniform f32 in [0, 1), or all 32 random bits as u32; `key` are two u32 nodes of shape []. */
+export function random(
+  shape: Shape,
+  key: readonly [Node, Node],
+  dtype: 'f32' | 'u32' = 'f32',
+): Node {
+  return makeNode('random', key, {}, shape, dtype);
 }
 
 /** Repeats axes of size 1 and adds leading axes. Throws ShapeError when the shapes do not broadcast. */

@@ -38,7 +38,10 @@ export interface AttrsOf {
   scalar: { readonly value: number };
   /** Row-major index of each element, i32. */
   iota: Record<never, never>;
-  /** Uniform f32 in [0, 1): Philox4x32-10 at counter = row-major index. Inputs: two u32 scalars. */
+  /**
+   * The first word of Philox4x32-10 at counter = row-major index, as u32 or as uniform f32 in [0, 1). Inputs: two u32
+   * scalars, the key.
+   */
   random: Record<never, never>;
   /** Inputs have the node's shape. */
   elementwise: { readonly name: ElementwiseName };

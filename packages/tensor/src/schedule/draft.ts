@@ -36,7 +36,7 @@ export type DraftValue =
     }
   | {
       readonly kind: 'random';
-      readonly dtype: 'f32';
+      readonly dtype: 'f32' | 'u32';
       readonly counter: Expr;
       readonly key: readonly [ValueId, ValueId];
     };
@@ -111,7 +111,7 @@ function valueKey(value: DraftValue): string {
     case 'gather':
       return `g${identity(memoryOf(value.from))}@${keyOf(value.at)}[${value.index}*${value.stride}]?${value.guard}`;
     case 'random':
-      return `r${keyOf(value.counter)}:${value.key.join()}`;
+      return `r${value.dtype}${keyOf(value.counter)}:${value.key.join()}`;
     case 'accumulator':
       return `a${value.stage}.${value.slot}`;
     case 'product':

@@ -62,12 +62,12 @@ export type Value =
       readonly guard?: ValueId;
     }
   /**
-   * Uniform f32 in [0, 1): the first output word of Philox4x32-10 with counter (`counter` as u32, 0, 0, 0)
-   * and the two u32 key words, its upper 24 bits times 2⁻²⁴.
+   * The first output word of Philox4x32-10 with counter (`counter` as u32, 0, 0, 0) and the two u32 key words; as f32,
+   * uniform in [0, 1), its upper 24 bits times 2⁻²⁴.
    */
   | {
       readonly kind: 'random';
-      readonly dtype: 'f32';
+      readonly dtype: 'f32' | 'u32';
       readonly counter: Affine;
       readonly key: readonly [ValueId, ValueId];
     }

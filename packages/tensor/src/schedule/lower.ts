@@ -234,7 +234,8 @@ export class Lowering {
   private random(node: NodeOf<'random'>, index: Index): ValueId {
     const [k0, k1] = node.inputs.map((x) => this.visit(x, [])) as [ValueId, ValueId];
     const counter = this.loopsOnly(linearize(index, node.shape), node);
-    return this.draft.add({ kind: 'random', dtype: 'f32', counter, key: [k0, k1] }, [k0, k1]);
+    const dtype = node.dtype === 'u32' ? 'u32' : 'f32';
+    return this.draft.add({ kind: 'random', dtype, counter, key: [k0, k1] }, [k0, k1]);
   }
 
   private reshape(node: NodeOf<'reshape'>, index: Index): ValueId {

@@ -55,7 +55,7 @@ function showValue(value: Value, buffer: (local: number) => string): string {
     case 'gather':
       return `${buffer(value.from)}[${showAffine(value.at)} + ${value.stride}·v${value.index}]${guarded(value.guard)}`;
     case 'random':
-      return `random(${showAffine(value.counter)}, key v${value.key[0]}, v${value.key[1]})`;
+      return `random ${value.dtype}(${showAffine(value.counter)}, key v${value.key[0]}, v${value.key[1]})`;
     case 'accumulator':
       return `row ${value.stage}.${value.slot}`;
     case 'product':

@@ -1,6 +1,7 @@
 /** @file The scheduler against the graph interpreter: same numbers, and as few kernels as promised. */
 import { describe, expect, it } from 'vitest';
-import { concat, full, randomUniform, scalar, tensor, where, zeros } from '../../src/create.ts';
+import { concat, full, scalar, tensor, where, zeros } from '../../src/create.ts';
+import { randomUniform } from '../../src/random.ts';
 import type { Plan } from '../../src/schedule/plan.ts';
 import { printPlan } from '../../src/schedule/print.ts';
 import type { Tensor } from '../../src/tensor.ts';

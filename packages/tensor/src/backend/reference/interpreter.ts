@@ -3,12 +3,11 @@
  * obvious on purpose; every kernel of every other back end is tested against it.
  */
 import { computeType, toElement, type DType } from '../../dtype.ts';
-import { invariant } from '../../errors.ts';
 import type { Node, NodeOf, OpName } from '../../graph/node.ts';
 import { ELEMENTWISE } from '../../ops/elementwise.ts';
 import { meaningOf } from '../../ops/primitive.ts';
 import { combiner, REDUCTIONS } from '../../ops/reduction.ts';
-import { uniformAt } from '../../philox.ts';
+import { bitsAt, uniformAt } from '../../philox.ts';
 import { contiguousStrides, sizeOf, type Shape } from '../../shape.ts';
 
 /** Elements of a value, row-major, in f64. */
@@ -33,7 +32,10 @@ const MEANING: { readonly [K in OpName]: Meaning<K> } = {
   constant: (node) => new Float64Array(sizeOf(node.shape)).fill(node.attrs.value),
   scalar: (node, _inputs, scope) => Float64Array.of(scope.number(node)),
   iota: (node) => Float64Array.from({ length: sizeOf(node.shape) }, (_, i) => i),
-  random: (node, [k0, k1]) => generate(node.shape, (i) => uniformAt(i, [k0![0]!, k1![0]!])),
+  random: (node, [k0, k1]) => {
+    const draw = node.dtype === 'u32' ? bitsAt : uniformAt;
+    return generate(node.shape, (i) => draw(i, [k0![0]!, k1![0]!]));
+  },
   elementwise,
   reduce,
   reshape: (_node, [x]) => x!,

@@ -10,7 +10,7 @@ import type { Affine, Kernel, Store, Value, ValueId } from '../../schedule/kerne
 import { f32x4, i32, i32x4, lane, laneMemory, load, op, plus, store, times } from './assembler.ts';
 import type { Code, Expr, Local } from './assembler.ts';
 import { narrowBf16, narrowF16, widenBf16, widenF16 } from './half.ts';
-import { uniform } from './philox.ts';
+import { randomWord, uniform } from './philox.ts';
 import { convert, EMIT } from './scalar.ts';
 
 /** Memory that a kernel reads or writes, with the local that holds its address. */
@@ -292,7 +292,8 @@ function expression(e: Emission, env: Env, place: Place, id: ValueId): Expr {
   if (value.kind === 'op') return opValue(e, env, value);
   if (value.kind === 'random') {
     const keys = value.key.map((key) => env.get(key)!) as unknown as readonly [Expr, Expr];
-    return uniform(e.code, indexLanes(e, place, value.counter), keys);
+    const draw = value.dtype === 'u32' ? randomWord : uniform;
+    return draw(e.code, indexLanes(e, place, value.counter), keys);
   }
   throw new Error(`internal: wasm: value ${id} (${value.kind}) is not ready where it is used`);
 }

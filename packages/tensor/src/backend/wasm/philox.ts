@@ -18,11 +18,8 @@ function highProduct(x: Local, multiplier: number): Expr {
   );
 }
 
-/**
- * Uniform f32 in [0, 1): first output word for counter (`counter`, 0, 0, 0) and the two key words, its
- * upper 24 bits times 2⁻²⁴.
- */
-export function uniform(c: Code, counter: Expr, keys: readonly [Expr, Expr]): Expr {
+/** First output word for counter (`counter`, 0, 0, 0) and the two key words. */
+export function randomWord(c: Code, counter: Expr, keys: readonly [Expr, Expr]): Expr {
   const k = keys.map((key) => c.let('v128', key));
   let x = [c.let('v128', counter), ...[1, 2, 3].map(() => c.let('v128', i32x4(0)))];
   for (let round = 0; round < ROUNDS; round++) {
@@ -40,6 +37,12 @@ export function uniform(c: Code, counter: Expr, keys: readonly [Expr, Expr]): Ex
       c.let('v128', op('i32x4.mul', x[from]!, i32x4(MULTIPLIER[by]!)));
     x = [mix(2, 1, 1, 0), low(2, 1), mix(0, 0, 3, 1), low(0, 0)];
   }
-  const upper = op('f32x4.convert_i32x4_s', op('i32x4.shr_u', x[0]!, i32(8)));
+  return x[0]!;
+}
+
+/** Uniform f32 in [0, 1): the upper 24 bits of the word times 2⁻²⁴. */
+export function uniform(c: Code, counter: Expr, keys: readonly [Expr, Expr]): Expr {
+  const word = randomWord(c, counter, keys);
+  const upper = op('f32x4.convert_i32x4_s', op('i32x4.shr_u', word, i32(8)));
   return op('f32x4.mul', upper, f32x4(2 ** -24));
 }

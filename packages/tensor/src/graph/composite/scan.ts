@@ -145,7 +145,7 @@ function logAddExp(a: Node, b: Node): Node {
   const same = elementwise('eq', [a, b]);
   const gap = elementwise('where', [same, literal(0, a), elementwise('sub', [a, b])]);
   const small = elementwise('exp', [elementwise('neg', [elementwise('abs', [gap])])]);
-  const more = elementwise('log', [elementwise('add', [small, literal(1, a)])]);
+  const more = elementwise('log1p', [small]);
   const value = elementwise('add', [elementwise('maximum', [a, b]), more]);
   return build.customGradient(value, [a, b], (_args, y, dy) => {
     const share = (x: Node): Node => elementwise('exp', [elementwise('sub', [x, finite(y)])]);

@@ -8,9 +8,15 @@ const HELPERS: readonly Helper[] = [
   ...MATH,
   {
     name: 'camada_random',
+    text: `fn camada_random(counter: u32, k0: u32, k1: u32) -> f32 {
+  return f32(camada_philox(counter, k0, k1) >> 8u) * 5.9604644775390625e-8f;
+}`,
+  },
+  {
+    name: 'camada_philox',
     // Philox4x32-10, Salmon et al., SC 2011, section 3. WGSL has no 64-bit product, so the upper words are made
     // of 16-bit halves of the multipliers 0xD2511F53 and 0xCD9E8D57.
-    text: `fn camada_random(counter: u32, k0: u32, k1: u32) -> f32 {
+    text: `fn camada_philox(counter: u32, k0: u32, k1: u32) -> u32 {
   var x = counter; var y = 0u; var z = 0u; var w = 0u;
   var kx = k0; var ky = k1;
   for (var round = 0; round < 10; round++) {
@@ -27,7 +33,7 @@ const HELPERS: readonly Helper[] = [
     x = next;
     kx += 0x9e3779b9u; ky += 0xbb67ae85u;
   }
-  return f32(x >> 8u) * 5.9604644775390625e-8f;
+  return x;
 }`,
   },
   {

@@ -121,7 +121,8 @@ function opText(frame: Frame, value: Extract<Value, { kind: 'op' }>, lane: numbe
 
 function randomText(frame: Frame, value: Extract<Value, { kind: 'random' }>, lane: number): string {
   const [k0, k1] = value.key.map((id) => `u32(${nameOf(frame, id, lane)})`);
-  return `camada_random(u32(${address(frame, value.counter, lane)}), ${k0}, ${k1})`;
+  const draw = value.dtype === 'u32' ? 'camada_philox' : 'camada_random';
+  return `${draw}(u32(${address(frame, value.counter, lane)}), ${k0}, ${k1})`;
 }
 
 function scalarText(value: Extract<Value, { kind: 'scalar' }>): string {
