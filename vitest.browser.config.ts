@@ -28,7 +28,16 @@ const { executablePath, env } = chromium();
 export default defineConfig({
   plugins: [isolation],
   resolve: { conditions },
-  optimizeDeps: { include: ['fast-check'], exclude: ['webgpu'] },
+  optimizeDeps: {
+    include: [
+      'fast-check',
+      '@huggingface/hub',
+      '@huggingface/jinja',
+      '@huggingface/tokenizers',
+      'papaparse',
+    ],
+    exclude: ['webgpu'],
+  },
   test: {
     name: 'browser',
     include: ['packages/*/test/laws/**/*.test.ts', 'packages/*/test/browser/**/*.test.ts'],

@@ -22,6 +22,8 @@ export interface TestHub {
   readonly faults: Map<string, Fault[]>;
   /** A token that is needed; undefined for a public model. */
   token: string | undefined;
+  /** What the listing adds to its entries, by path. */
+  readonly lies: Map<string, Record<string, unknown>>;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,7 @@ export async function openHub(files: ReadonlyMap<string, Uint8Array>): Promise<T
     requests: [],
     faults: new Map(),
     token: undefined,
+    lies: new Map(),
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -60,19 +63,27 @@ function answer(
     return /\/(main|refs\/pr\/1)$/.test(path)
       ? json(response, { _id: '1', id: 'org/model', sha: COMMIT })
       : fail(response, 404);
-  if (path === `/api/models/org/model/tree/${COMMIT}`) return json(response, listing(files));
+  if (path === `/api/models/org/model/tree/${COMMIT}`)
+    return json(response, listing(files, hub.lies));
   const name = path.split(`/org/model/resolve/${COMMIT}/`)[1];
   const bytes = name === undefined ? undefined : files.get(name);
   if (!bytes) return fail(response, 404);
   send(response, bytes, range, hub.faults.get(name!)?.shift());
 }
 
-function listing(files: ReadonlyMap<string, Uint8Array>): unknown {
+function listing(files: ReadonlyMap<string, Uint8Array>, lies: TestHub['lies']): unknown {
   return [...files].map(([path, bytes]) => {
     const sha1 = createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
     const oid = createHash('sha256').update(bytes).digest('hex');
     const lfs = bytes.length >= 1000 && { oid, size: bytes.length, pointerSize: 130 };
-    return { type: 'file', path, size: bytes.length, oid: sha1, ...(lfs && { lfs }) };
+    return {
+      type: 'file',
+      path,
+      size: bytes.length,
+      oid: sha1,
+      ...(lfs && { lfs }),
+      ...lies.get(path),
+    };
   });
 }
 

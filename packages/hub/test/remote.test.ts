@@ -267,6 +267,29 @@ describe('names', () => {
   });
 });
 
+describe('a hostile hub', () => {
+  test.each([
+    [{ path: '../../../evil.json' }, undefined],
+    [{ path: '/evil.json' }, undefined],
+    [{ path: 'snapshots/../../../../config.json' }, undefined],
+    [{ oid: '../../../evil' }, /gives "\.\.\/\.\.\/\.\.\/evil" as the checksum of config\.json/],
+    [{ oid: 7 }, /gives 7 as the checksum/],
+    [{ size: 10 }, /sends more than the 10 bytes/],
+  ])('that says %j writes nothing outside the cache', async (lie, message) => {
+    hub.lies.set('config.json', lie);
+    await inFolder(async (top) => {
+      const options = { endpoint: hub.endpoint, cache: `${top}/a/b/cache` };
+      await mkdir(options.cache, { recursive: true });
+      if (message) await expectInputError(() => fetchModel('org/model', options), message);
+      else
+        expect(await (await fetchModel('org/model', options)).list()).not.toContain('config.json');
+      const found = await readdir(top, { recursive: true });
+      const outside = found.filter((path) => !path.startsWith('a/b/cache/models--org--model'));
+      expect(outside.sort()).toEqual(['a', 'a/b', 'a/b/cache']);
+    });
+  });
+});
+
 describe('choosing files', () => {
   const choose = (name: string, ...paths: string[]): string[] =>
     neededFiles(

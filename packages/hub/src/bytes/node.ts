@@ -8,6 +8,11 @@ import { checkRange, type ByteSource } from './source.ts';
 /** Largest single read or write; Node refuses lengths of 2 GiB and more. */
 const MAX_CHUNK = 2 ** 30;
 
+/** Whether there is a file system: in Node, not in a browser. */
+export function inNode(): boolean {
+  return typeof process !== 'undefined' && process.versions?.node !== undefined;
+}
+
 /** The file system of Node. Throws `InputError` where there is none. */
 export async function nodeFs(): Promise<typeof import('node:fs/promises')> {
   try {

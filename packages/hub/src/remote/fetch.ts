@@ -1,6 +1,7 @@
 /** @file Models from a hub: the needed files, downloaded once, then taken from the cache. */
 import { InputError } from '@camada/tensor';
 import type { Folder } from '../bytes/folder.ts';
+import { inNode } from '../bytes/node.ts';
 import { browserStore } from './browser.ts';
 import { cacheStore } from './cache.ts';
 import { downloadFile } from './download.ts';
@@ -30,8 +31,7 @@ export async function fetchModel(name: string, options: FetchOptions = {}): Prom
 }
 
 async function openStore(repository: Repository, connection: Connection): Promise<FileStore> {
-  const inBrowser = typeof process === 'undefined' || !process.versions?.node;
-  if (inBrowser) return browserStore(connection.cache ?? 'huggingface', repository);
+  if (!inNode()) return browserStore(connection.cache ?? 'huggingface', repository);
   return cacheStore(await cacheFolder(connection), repository);
 }
 

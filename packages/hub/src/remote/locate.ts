@@ -1,6 +1,6 @@
 /** @file Where a model is: on this machine, or on a hub. */
 import type { Folder } from '../bytes/folder.ts';
-import { nodeFs } from '../bytes/node.ts';
+import { inNode, nodeFs } from '../bytes/node.ts';
 import { fetchModel } from './fetch.ts';
 import type { FetchOptions } from './options.ts';
 import { isRepositoryName } from './repository.ts';
@@ -18,7 +18,7 @@ export async function locateModel(
 }
 
 async function exists(path: string): Promise<boolean> {
-  if (typeof process === 'undefined') return false;
+  if (!inNode()) return false;
   const fs = await nodeFs();
   return fs.stat(path).then(
     () => true,

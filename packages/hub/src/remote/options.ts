@@ -2,7 +2,7 @@
  * @file How a hub is reached and where its files are kept: the variables that all Hugging Face tools know (`HF_ENDPOINT`,
  * `HF_TOKEN`, `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`), or given in code.
  */
-import { nodeFs } from '../bytes/node.ts';
+import { inNode, nodeFs } from '../bytes/node.ts';
 
 /** Progress of one file, in bytes. */
 export interface FetchProgress {
@@ -40,7 +40,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment's variables; none in a browser. */
 function environment(): Environment {
-  return typeof process === 'undefined' ? {} : process.env;
+  return inNode() ? process.env : {};
 }
 
 /** Fills in what the caller left out. */
@@ -74,7 +74,7 @@ async function homeFolder(variables: Environment): Promise<string> {
 
 /** The token that `hf auth login` saves; undefined where there is none. */
 async function savedToken(variables: Environment): Promise<string | undefined> {
-  if (typeof process === 'undefined') return undefined;
+  if (!inNode()) return undefined;
   const fs = await nodeFs();
   const path = variables['HF_TOKEN_PATH'] || `${await homeFolder(variables)}/token`;
   const text = await fs.readFile(path, 'utf8').catch(() => '');
