@@ -31,6 +31,26 @@ def slice_(x: torch.Tensor, axis: int, start: int, end: int | None = None):
     return x[tuple(slice(start, end) if i == axis % x.dim() else slice(None) for i in range(x.dim()))]
 
 
+def prod(x: torch.Tensor, axes, keep=False):
+    for axis in sorted(axes, reverse=True):
+        x = torch.prod(x, axis, keep)
+    return x
+
+
+def running(function: Callable, identity: float) -> Callable:
+    """cumsum or cumprod, from either end, with or without the element itself."""
+
+    def run(x: torch.Tensor, axis: int, options: dict):
+        turned = x.flip(axis) if options['reverse'] else x
+        if options['exclusive']:
+            first = torch.full_like(turned.narrow(axis, 0, 1), identity)
+            turned = torch.cat([first, turned.narrow(axis, 0, x.shape[axis] - 1)], axis)
+        y = function(turned, axis)
+        return y.flip(axis) if options['reverse'] else y
+
+    return run
+
+
 OVERRIDES: dict[str, Callable] = {
     'cast': lambda x, dtype: x.to(TYPES[dtype]),
     'and': torch.logical_and,
@@ -54,7 +74,18 @@ OVERRIDES: dict[str, Callable] = {
     'min': lambda x, axes=None, keep=False: torch.amin(x, axes_of(x, axes), keep),
     'sum': lambda x, axes=None, keep=False: torch.sum(x, axes_of(x, axes), keep) if x.dim() else x,
     'mean': lambda x, axes=None, keep=False: torch.mean(x, axes_of(x, axes), keep) if x.dim() else x,
-    'variance': lambda x, axes=None, keep=False: torch.var(x, axes_of(x, axes), correction=0, keepdim=keep),
+    'variance': lambda x, axes, keep, n: torch.var(x, axes, correction=n, keepdim=keep),
+    'std': lambda x, axes, keep, n: torch.std(x, axes, correction=n, keepdim=keep),
+    'prod': prod,
+    'any': lambda x, axes, keep: torch.any(x, axes, keep) if x.dim() else x != 0,
+    'all': lambda x, axes, keep: torch.all(x, axes, keep) if x.dim() else x != 0,
+    'norm': lambda x, p, axes, keep: torch.linalg.vector_norm(x, p, axes or None, keep),
+    'cumsum': running(torch.cumsum, 0),
+    'cumprod': running(torch.cumprod, 1),
+    'sort': lambda x, axis, descending: torch.sort(x, dim=axis, descending=descending, stable=True),
+    'argsort': lambda x, axis, descending: torch.argsort(x, dim=axis, descending=descending, stable=True),
+    'median': lambda x, axis, keep: torch.median(x, axis, keep).values,
+    'quantile': lambda x, q, axis, keep: torch.quantile(x, q, axis, keep),
     'logSumExp': lambda x, axes=-1, keep=False: torch.logsumexp(x, axes, keep),
     'slice': slice_,
     'pad': pad,

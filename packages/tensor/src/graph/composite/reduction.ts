@@ -112,7 +112,7 @@ export function std(x: Node, axes: readonly number[], keepDims: boolean, correct
 
 /** x^(1/p) of x ≥ 0, with gradient 0 where x is 0. */
 function root(x: Node, p: number): Node {
-  const zero = elementwise('eq', [x, literal(0, x)]);
+  const zero = elementwise('eq', [build.detach(x), literal(0, x)]);
   const safe = elementwise('where', [zero, literal(1, x), x]);
   const value =
     p === 2 ? elementwise('sqrt', [safe]) : elementwise('pow', [safe, literal(1 / p, x)]);
@@ -132,7 +132,7 @@ export function norm(x: Node, p: number, axes: readonly number[], keepDims: bool
   if (p === -Infinity) return min(size, axes, keepDims);
   if (p === 1) return sum(size, axes, keepDims);
   if (p === 2) return root(sum(square(real), axes, keepDims), 2);
-  const zero = elementwise('eq', [real, literal(0, real)]);
+  const zero = elementwise('eq', [build.detach(real), literal(0, real)]);
   if (p === 0) return sum(build.cast(elementwise('not', [zero]), 'f32'), axes, keepDims);
   // |x|ᵖ has no gradient at 0 for p < 1, and PyTorch gives 0 there for all p.
   const safe = elementwise('where', [zero, literal(1, real), size]);

@@ -58,6 +58,6 @@ export function logSumExp(x: Node, axes: readonly number[], keepDims: boolean): 
 
 /** x, and 0 where it is infinite. */
 export function finite(x: Node): Node {
-  const infinite = elementwise('eq', [elementwise('abs', [x]), literal(Infinity, x)]);
+  const infinite = elementwise('eq', [elementwise('abs', [build.detach(x)]), literal(Infinity, x)]);
   return elementwise('where', [infinite, literal(0, x), x]);
 }
