@@ -41,8 +41,8 @@ export async function eigh(x: Tensor): Promise<{ values: Tensor; vectors: Tensor
 }
 
 /**
- * x [M, N] = u [M, K] · diag(s [K]) · vh [K, N], K = min(M, N), s descending. Costs about 60·K³ on the host: for K up to a
- * few hundred. Throws ShapeError, InputError on NaN.
+ * x [M, N] = u [M, K] · diag(s [K]) · vh [K, N], K = min(M, N), s descending. Costs a few tens of K³ on the host: for K up
+ * to several hundred. Throws ShapeError, InputError on NaN.
  */
 export async function svd(x: Tensor): Promise<{ u: Tensor; s: Tensor; vh: Tensor }> {
   const { u, s, vh } = svdMatrix(await readMatrix('svd', x));

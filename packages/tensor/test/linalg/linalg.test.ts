@@ -130,6 +130,15 @@ describe('singular values', () => {
     );
   });
 
+  test('of larger matrices, also of deficient rank', () => {
+    for (const a of [random(50, 40, 3), random(40, 6, 4).times(random(6, 45, 5))]) {
+      const { u, s, vh } = svdMatrix(a);
+      expect(away(u.times(diagonal(s)).times(vh), a)).toBeLessThan(1e-12);
+      expect(skew(u)).toBeLessThan(1e-12);
+      expect(skew(vh.transpose())).toBeLessThan(1e-12);
+    }
+  });
+
   test('are square roots of the eigenvalues of AᵀA', () => {
     const a = random(30, 8, 5);
     const { values } = eighMatrix(a.transpose().times(a));
