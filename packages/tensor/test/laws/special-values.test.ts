@@ -192,4 +192,16 @@ describe.each([...DEVICES, 'reference'] as const)('numerics on %s', (device) => 
     expect([...(await tensor([49, 0.25]).pow(0.5).data())]).toEqual([7, 0.5]);
     expect([...(await tensor([4, -2]).pow(-1).data())]).toEqual([0.25, -0.5]);
   });
+
+  test('functions of integers are those of floats', async () => {
+    await on(device);
+    const names =
+      'gelu geluTanh silu sigmoid mish softplus hardswish softsign elu selu exp tanh sinh asinh log10 atan';
+    for (const name of names.split(' '))
+      expect(await apply(name, [[-2, 0, 3]], 'i32'), name).toEqual(await apply(name, [[-2, 0, 3]]));
+    const [a, b, w] = [3, -7, 1].map((x) => tensor([x], [1], 'i32'));
+    expect([...(await a!.lerp(b!, w!).data())]).toEqual([-7]);
+    expect([...(await a!.lerp(b!, 0.25).data())]).toEqual([0.5]);
+    expect([...(await a!.hypot(b!.sub(-3)).data())]).toEqual([5]);
+  });
 });

@@ -4,9 +4,9 @@ import { DTypeError } from '../../errors.ts';
 import { constant, scalar } from '../build.ts';
 import type { Node } from '../node.ts';
 
-/** A literal of x's type that broadcasts against it; f32 where x is a float. */
+/** A literal that broadcasts against x: of x's type, but f32 where x is a float or the value is not whole. */
 export function literal(value: number, x: Node): Node {
-  return constant(value, [], isFloat(x.dtype) ? 'f32' : x.dtype);
+  return constant(value, [], isFloat(x.dtype) || !Number.isInteger(value) ? 'f32' : x.dtype);
 }
 
 /**
