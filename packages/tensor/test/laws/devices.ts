@@ -5,11 +5,18 @@
 import { openDevice, realize, tensor, useDevice } from '@camada/tensor';
 import type { DType, Device, Shape, Tensor, TypedArray } from '@camada/tensor';
 
-/** Devices under test. */
-export const DEVICES = ['wasm', 'webgpu'] as const;
+declare const process: { env: Record<string, string | undefined> } | undefined;
 
 /** A device under test, or the oracle. */
-export type DeviceName = (typeof DEVICES)[number] | 'reference';
+export type DeviceName = 'wasm' | 'webgpu' | 'reference';
+
+/** Devices under test; `CAMADA_LAW_DEVICES` names fewer, with commas between. */
+export const DEVICES: readonly Exclude<DeviceName, 'reference'>[] = (
+  ['wasm', 'webgpu'] as const
+).filter((name) => {
+  const chosen = typeof process === 'undefined' ? undefined : process.env['CAMADA_LAW_DEVICES'];
+  return chosen === undefined || chosen.split(',').includes(name);
+});
 
 const opened = new Map<DeviceName, Promise<Device>>();
 
