@@ -86,4 +86,5 @@ export {
 } from './device.ts';
 export { explain } from './explain.ts';
 export { upload, zeroBuffer } from './upload.ts';
+export { narrowHalves, widenHalves, type HalfType } from './halves.ts';
 export type { BackendInfo, BackendName, MemoryUse } from './backend/backend.ts';

@@ -3,9 +3,10 @@
  * program one run, and the results the tensors' memory.
  */
 import { currentDevice, device, type Device } from './device.ts';
-import { fromBf16, fromF16, hostArray, type TypedArray } from './dtype.ts';
+import { hostArray, type TypedArray } from './dtype.ts';
 import { InputError, invariant } from './errors.ts';
 import { checked, compute } from './eager/eager.ts';
+import { widenHalves } from './halves.ts';
 import { bufferNode, hostStorage, nodeSize, type Node, type Storage } from './graph/node.ts';
 import { leafStorage, type Wanted } from './graph/trace.ts';
 import { isRecording } from './host-number.ts';
@@ -158,7 +159,7 @@ async function readNode(target: Device, node: Node): Promise<TypedArray> {
 
 function widen(data: TypedArray, dtype: Storage['dtype']): TypedArray {
   if (!(data instanceof Uint16Array)) return data;
-  return Float32Array.from(data, dtype === 'f16' ? fromF16 : fromBf16);
+  return widenHalves(data, dtype === 'f16' ? 'f16' : 'bf16');
 }
 
 /** Frees the memory of a realized node. */

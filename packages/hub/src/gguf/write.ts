@@ -1,6 +1,6 @@
 /** @file Writing GGUF version 3: header, metadata and tensors, one tensor in memory at a time. */
-import { InputError, toF16 } from '@camada/tensor';
-import { narrowF16, toFloat32 } from '../safetensors/convert.ts';
+import { InputError, narrowHalves, toF16 } from '@camada/tensor';
+import { toFloat32 } from '../safetensors/convert.ts';
 import type { TensorData } from '../safetensors/types.ts';
 import { BLOCK_FORMATS } from './blocks.ts';
 import { MAGIC } from './header.ts';
@@ -175,7 +175,7 @@ function encodeTensor(data: TensorData, tensor: WrittenTensor): Uint8Array {
 /** Packs values; Q8_0 needs a multiple of 32, and rounds as ggml does (the bits of `gguf.quants`). */
 export function quantize(values: Float32Array, type: WrittenType): Uint8Array {
   if (type === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  if (type === 'F16') return new Uint8Array(narrowF16(values).buffer);
+  if (type === 'F16') return new Uint8Array(narrowHalves(values, 'f16').buffer);
   const { blockSize, blockBytes } = BLOCK_FORMATS.Q8_0;
   const out = new Uint8Array(Math.ceil(values.length / blockSize) * blockBytes);
   const view = new DataView(out.buffer);

@@ -38,7 +38,10 @@ function hub(options: { cut?: number; damage?: boolean }): string[] {
     return new Response(body, from > 0 ? { status: 206, headers } : {});
   };
   vi.stubGlobal('fetch', (input: RequestInfo | URL, init?: RequestInit) =>
-    answer(String(input), new Headers(init?.headers).get('Range')),
+    answer(
+      input instanceof Request ? input.url : input.toString(),
+      new Headers(init?.headers).get('Range'),
+    ),
   );
   return ranges;
 }

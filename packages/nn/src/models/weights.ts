@@ -2,10 +2,9 @@
 import {
   InputError,
   computeType,
-  fromBf16,
-  fromF16,
   tensor,
   upload,
+  widenHalves,
   type DType,
   type Shape,
   type Tensor,
@@ -119,5 +118,6 @@ function missingError(lost: readonly string[], names: readonly string[]): InputE
 
 function toTensor({ dtype, shape, data }: WeightEntry, { keepStorage }: LoadOptions): Tensor {
   if (keepStorage || computeType(dtype) === dtype) return tensor(data, shape, dtype);
-  return tensor(Float32Array.from(data, dtype === 'f16' ? fromF16 : fromBf16), shape);
+  const bits = data instanceof Uint16Array ? data : Uint16Array.from(data);
+  return tensor(widenHalves(bits, dtype === 'f16' ? 'f16' : 'bf16'), shape);
 }
