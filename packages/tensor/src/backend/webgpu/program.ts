@@ -37,6 +37,8 @@ export interface Dispatch {
   readonly clear: number | undefined;
   /** Bind groups by the ids of their blocks, the oldest first. */
   readonly groups: Map<string, GPUBindGroup>;
+  /** The group of the last run and the ids of its blocks: most runs bind the same again. */
+  latest: { readonly ids: readonly number[]; readonly group: GPUBindGroup } | undefined;
 }
 
 /** The dispatches of a plan. */
@@ -103,6 +105,7 @@ function dispatchOf(piece: Piece, pipelines: Pipelines, facts: AdapterFacts): Di
     scalars: shader.scalars,
     clear: shader.clear === undefined || !clears ? undefined : buffers[shader.clear]!,
     groups: new Map(),
+    latest: undefined,
   };
 }
 
@@ -114,22 +117,34 @@ export function bindGroup(
   scalars: Block | undefined,
   most: number,
 ): GPUBindGroup {
-  const bound = dispatch.buffers.map((id) => blocks[id]!);
-  const key = bound.map((block) => block.id).join(',');
-  const known = dispatch.groups.get(key);
-  if (known) return known;
+  const { buffers, latest } = dispatch;
+  if (latest && buffers.every((id, i) => blocks[id]!.id === latest.ids[i])) return latest.group;
+  const ids = buffers.map((id) => blocks[id]!.id);
+  const key = ids.join(',');
+  const group = dispatch.groups.get(key) ?? newGroup(device, dispatch, blocks, scalars, most);
+  if (!dispatch.groups.has(key) && dispatch.groups.size >= KEPT_GROUPS)
+    dispatch.groups.delete(dispatch.groups.keys().next().value!);
+  dispatch.groups.set(key, group);
+  dispatch.latest = { ids, group };
+  return group;
+}
+
+function newGroup(
+  device: GPUDevice,
+  dispatch: Dispatch,
+  blocks: readonly Block[],
+  scalars: Block | undefined,
+  most: number,
+): GPUBindGroup {
   checkDistinct(dispatch, blocks);
+  const bound = dispatch.buffers.map((id) => blocks[id]!);
   if (dispatch.scalars) bound.push(scalars!);
   const entries = bound.map((block, binding) => ({
     binding,
     resource: { buffer: block.gpu, ...part(block, dispatch.windows[binding], most) },
   }));
   const { label, pipeline } = dispatch;
-  const group = device.createBindGroup({ label, layout: pipeline.layout, entries });
-  if (dispatch.groups.size >= KEPT_GROUPS)
-    dispatch.groups.delete(dispatch.groups.keys().next().value!);
-  dispatch.groups.set(key, group);
-  return group;
+  return device.createBindGroup({ label, layout: pipeline.layout, entries });
 }
 
 /** A block may be a little larger than what it is for, and then larger than a binding. */
