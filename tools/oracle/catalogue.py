@@ -23,12 +23,46 @@ def axes_of(x: torch.Tensor, axes) -> list[int]:
     return list(range(x.dim())) if axes is None else [axes] if isinstance(axes, int) else list(axes)
 
 
-def pad(x: torch.Tensor, before, after, value=0):
+def slice_(x: torch.Tensor, axis: int, start: int, end: int | None = None, step: int = 1):
+    return x.index_select(axis, places(x, axis, start, end, step))
+
+
+def places(x: torch.Tensor, axis: int, start: int, end: int | None, step: int) -> torch.Tensor:
+    return torch.tensor(range(x.shape[axis])[start:end:step], dtype=torch.long)
+
+
+def pad(x: torch.Tensor, before, after, value=0, interior=None):
+    for axis, between in enumerate(interior or [0] * x.dim()):
+        n = x.shape[axis]
+        if between == 0 or n < 2:
+            continue
+        shape = [*x.shape]
+        shape[axis] = n + (n - 1) * between
+        at = torch.arange(n) * (between + 1)
+        x = torch.full(shape, value, dtype=x.dtype).index_copy(axis, at, x)
     return F.pad(x, [n for pair in zip(reversed(before), reversed(after)) for n in pair], value=value)
 
 
-def slice_(x: torch.Tensor, axis: int, start: int, end: int | None = None):
-    return x[tuple(slice(start, end) if i == axis % x.dim() else slice(None) for i in range(x.dim()))]
+def shear(x: torch.Tensor, axis: int, along: int, by: int):
+    count = x.shape[along]
+    first = -by * (count - 1) if by < 0 else 0
+    length = x.shape[axis] - abs(by) * (count - 1)
+    parts = [x.narrow(along, j, 1).narrow(axis, first + by * j, length) for j in range(count)]
+    return torch.cat(parts, along)
+
+
+def unfold(x: torch.Tensor, axis: int, size: int, step: int, dilation: int = 1):
+    return x.unfold(axis, dilation * (size - 1) + 1, step)[..., ::dilation]
+
+
+def conv(function: Callable):
+    names = {'outputPadding': 'output_padding'}
+    return lambda x, weight, options: function(x, weight, **{names.get(k, k): v for k, v in options.items()})
+
+
+def pool(function: Callable):
+    names = {'countIncludePad': 'count_include_pad'}
+    return lambda x, size, options: function(x, size, **{names.get(k, k): v for k, v in options.items()})
 
 
 def prod(x: torch.Tensor, axes, keep=False):
@@ -90,7 +124,28 @@ OVERRIDES: dict[str, Callable] = {
     'slice': slice_,
     'pad': pad,
     'gather': lambda table, index: table[index.long()],
+    'takeAlongAxis': lambda x, index, axis: torch.take_along_dim(x, index.long(), axis),
+    'scatterAdd': lambda x, axis, index, source: x.scatter_add(axis, index.long(), source),
+    'oneHot': lambda x, classes: F.one_hot(x.long(), classes),
+    'shear': shear,
+    'unfold': unfold,
+    # torch.trace itself gives wrong gradients for matrices with more rows than columns (2.9.1).
+    'trace': lambda x: torch.diagonal(x).sum(),
+    'tensordot': lambda x, y, axes: torch.tensordot(x, y, dims=axes),
+    'conv1d': conv(F.conv1d),
+    'conv2d': conv(F.conv2d),
+    'convTranspose1d': conv(F.conv_transpose1d),
+    'convTranspose2d': conv(F.conv_transpose2d),
+    'maxPool1d': pool(F.max_pool1d),
+    'maxPool2d': pool(F.max_pool2d),
+    'avgPool1d': pool(F.avg_pool1d),
+    'avgPool2d': pool(F.avg_pool2d),
+    'adaptiveAvgPool1d': F.adaptive_avg_pool1d,
+    'adaptiveAvgPool2d': F.adaptive_avg_pool2d,
 }
+
+# No goldens: PyTorch leaves open which of several updates of one place stays, and gives each of them the gradient.
+WITHOUT = {'scatter'}
 
 FUNCTIONS: dict[str, Callable] = {
     'zeros': torch.zeros,
@@ -101,14 +156,18 @@ FUNCTIONS: dict[str, Callable] = {
     'where': torch.where,
     'concat': torch.cat,
     'stack': torch.stack,
-    'scatterAdd': lambda index, x, rows: torch.zeros(rows + 1, x.shape[1], dtype=x.dtype)
-    .index_add(0, index.long().clamp(max=rows), x)[:rows],
+    'eye': torch.eye,
+    'linspace': torch.linspace,
+    'meshgrid': lambda vectors, indexing: torch.meshgrid(vectors, indexing=indexing),
+    'einsum': torch.einsum,
 }
 
 
 def raw(value):
     if isinstance(value, Op):
         return value.tensor
+    if isinstance(value, dict):
+        return {name: raw(item) for name, item in value.items()}
     return type(value)(raw(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
@@ -162,11 +221,15 @@ def golden(case: dict, gradient: str) -> dict:
     return record
 
 
-def catalogue() -> None:
+def catalogue(families: list[str] | None = None) -> None:
     text = subprocess.run(['node', ROOT / 'tools/oracle/op-cases.mjs'], capture_output=True, text=True, check=True)
     for family, operations in json.loads(text.stdout).items():
+        if families and family not in families:
+            continue
         records, missing = {}, []
         for name, operation in operations.items():
+            if name in WITHOUT:
+                continue
             try:
                 records[name] = [golden(case, operation['gradient']) for case in operation['cases']]
             except (AttributeError, TypeError, RuntimeError, NameError, SyntaxError, KeyError) as error:

@@ -20,7 +20,8 @@ interface Golden {
 
 /** Operations without a counterpart in PyTorch, and why. */
 const NOT_IN_PYTORCH: Readonly<Record<string, string>> = {
-  arange: 'the catalogue writes its length as a shape',
+  scatter:
+    'PyTorch leaves open which of several updates of one place stays, and gives each the gradient',
   ...Object.fromEntries(
     Object.keys(FAMILIES['random']!).map((name) => [name, 'PyTorch draws other numbers']),
   ),
