@@ -9,7 +9,9 @@ export type Shape = readonly number[];
 
 /** Number of elements; 1 for a scalar. */
 export function sizeOf(shape: Shape): number {
-  return shape.reduce((product, size) => product * size, 1);
+  let product = 1;
+  for (let i = 0; i < shape.length; i++) product *= shape[i]!;
+  return product;
 }
 
 /** Row-major strides in elements. */
@@ -21,7 +23,9 @@ export function contiguousStrides(shape: Shape): number[] {
 
 /** True when both have the same axes. */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((size, i) => size === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** `[2, 3]`, for messages. */
@@ -54,7 +58,8 @@ export function normalizeAxes(
  * The shape two operands broadcast to, by NumPy's rule: align at the last axis; sizes must be equal
  * or one of them 1. Throws ShapeError otherwise.
  */
-export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
+export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
+  if (b.length === 0 || sameShape(a, b)) return a;
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const x = a[a.length - rank + i] ?? 1;
