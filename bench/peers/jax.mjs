@@ -1,6 +1,8 @@
 /** @file jax-js (https://jax-js.com) under our names: our call's arguments in, its functions' results out. */
 import { init, lax, nn, numpy as np } from '@jax-js/jax';
 
+import { Unsupported } from './unsupported.mjs';
+
 export const name = 'jax-js';
 
 /** Opens the device that runs in Node without a GPU. */
@@ -25,6 +27,14 @@ export async function read(value) {
 }
 
 const same = (names) => Object.fromEntries(names.map((n) => [n, np[n]]));
+/** A sort or a running total, which here have a direction and there have not. */
+const forward =
+  (f) =>
+  (x, axis, options = false) => {
+    if (options === true || options.exclusive || options.reverse) throw new Unsupported();
+    return f(x, axis);
+  };
+
 const reduction = (f) => (x, axes, keepdims) => f(x, axes, { keepdims });
 
 /** Our operation's name → a function of its operands. */
@@ -70,18 +80,7 @@ export const methods = {
     'remainder',
     'fmod',
   ]),
-  ...same([
-    'floorDivide',
-    'copysign',
-    'cumsum',
-    'cumprod',
-    'flip',
-    'roll',
-    'sort',
-    'argsort',
-    'tril',
-    'triu',
-  ]),
+  ...same(['floorDivide', 'copysign', 'flip', 'roll', 'tril', 'triu']),
   ...same([
     'trace',
     'takeAlongAxis',
@@ -125,7 +124,11 @@ export const methods = {
   celu: nn.celu,
   selu: nn.selu,
   mish: nn.mish,
-  softplus: nn.softplus,
+  softplus: (x, beta = 1) => np.divide(nn.softplus(np.multiply(x, beta)), beta),
+  cumsum: forward(np.cumsum),
+  cumprod: forward(np.cumprod),
+  sort: forward(np.sort),
+  argsort: forward(np.argsort),
   softsign: nn.softSign,
   logSigmoid: nn.logSigmoid,
   hardsigmoid: nn.hardSigmoid,

@@ -2,6 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 
+import { Unsupported } from './unsupported.mjs';
+
 export const name = 'TensorFlow.js';
 
 export async function open() {
@@ -19,6 +21,12 @@ export async function read(value) {
 }
 
 const same = (names) => Object.fromEntries(names.map((n) => [n, tf[n]]));
+
+/** Its softmax knows the last axis only. */
+function lastOnly(x, axis) {
+  if (axis !== -1 && axis !== x.rank - 1) throw new Unsupported();
+  return axis;
+}
 
 /** Our operation's name → a function of its operands. */
 export const methods = {
@@ -65,32 +73,21 @@ export const methods = {
     'sigmoid',
     'relu',
   ]),
-  ...same([
-    'relu6',
-    'elu',
-    'selu',
-    'leakyRelu',
-    'softplus',
-    'logSigmoid',
-    'sum',
-    'mean',
-    'max',
-    'min',
-    'prod',
-  ]),
-  ...same([
-    'any',
-    'all',
-    'logSumExp',
-    'softmax',
-    'reshape',
-    'expandDims',
-    'isNaN',
-    'isInf',
-    'isFinite',
-    'cumsum',
-  ]),
-  ...same(['cumprod', 'dot', 'logSoftmax', 'logicalXor']),
+  ...same(['relu6', 'selu', 'logSigmoid', 'sum', 'mean', 'max', 'min', 'prod']),
+  ...same(['logSumExp', 'reshape', 'expandDims', 'isNaN', 'isInf', 'isFinite']),
+  ...same(['dot', 'logicalXor']),
+  elu: (x, alpha = 1) => {
+    if (alpha !== 1) throw new Unsupported();
+    return tf.elu(x);
+  },
+  leakyRelu: (x, slope = 0.01) => tf.leakyRelu(x, slope),
+  softplus: (x, beta = 1) => tf.div(tf.softplus(tf.mul(x, beta)), beta),
+  any: (x, axes, keep) => tf.any(tf.cast(x, 'bool'), axes, keep),
+  all: (x, axes, keep) => tf.all(tf.cast(x, 'bool'), axes, keep),
+  cumsum: (x, axis, { exclusive, reverse }) => tf.cumsum(x, axis, exclusive, reverse),
+  cumprod: (x, axis, { exclusive, reverse }) => tf.cumprod(x, axis, exclusive, reverse),
+  softmax: (x, axis) => tf.softmax(x, lastOnly(x, axis)),
+  logSoftmax: (x, axis) => tf.logSoftmax(x, lastOnly(x, axis)),
   lt: tf.less,
   le: tf.lessEqual,
   gt: tf.greater,
