@@ -132,7 +132,7 @@ describe('catalogue gradients in f64', () => {
     const law = property(record, async (drawn) => {
       const inputs = inputsAt(drawn, 0);
       const result = [drawn.run(inputs)].flat()[0]!;
-      if (result.size > 0)
+      if (result.size > 0 && inputs.every((x) => x.size > 0))
         expect(() => grad(result.cast('f32').sum(), floats(inputs))).toThrow(/gradient/);
       await Promise.resolve();
     });
