@@ -39,6 +39,7 @@ export { erf } from './ops/special.ts';
 export type { AttrsOf, Node, NodeOf, OpName, Range } from './graph/node.ts';
 export { NodeTable } from './graph/node-table.ts';
 export type { Axes } from './methods/base.ts';
+export type { ScanOptions } from './graph/composite/scan.ts';
 export { Tensor, realize, type Operand } from './tensor.ts';
 export {
   concat,

@@ -182,7 +182,7 @@ export interface ScatterKernel extends KernelBase {
 /**
  * `out[r, k]` = the index in row r of the k-th of its elements in order: stable, −0 equal to 0, NaN larger than all;
  * `descending` turns the order of unequal elements around. All contiguous. `values` and `stores` are empty; `loop` is
- * `[rows, length]`, length ≥ 2. Buffers: 0 keys (f32, i32 or u32), 1 out (i32).
+ * `[rows, length]`. Buffers: 0 keys (f32, i32 or u32), 1 out (i32).
  */
 export interface SortKernel extends KernelBase {
   readonly kind: 'sort';

@@ -261,3 +261,29 @@ test('sums by index over many rows and many updates', () => {
   );
   fc.assert(law, assert);
 });
+
+test('sorts of many rows; a row too long for a binding is refused', () => {
+  const sorted = (rows: number, length: number): Kernel => ({
+    kind: 'sort',
+    label: 'argsort',
+    loop: [rows, length],
+    buffers: buffersOf('f32 w:i32'),
+    values: [],
+    stores: [],
+    rows,
+    length,
+    descending: rows % 2 === 0,
+  });
+  for (const [rows, length] of [
+    [1, 16],
+    [50, 48],
+    [77, 33],
+    [300, 2],
+  ] as const) {
+    const cells = [numbers(rows * length, 13), new Array<number>(rows * length).fill(-1)];
+    const pieces = agree(sorted(rows, length), cells, 4096);
+    expect(pieces > 1).toBe(rows * length > 1024);
+  }
+  const cells = [numbers(3000, 14), new Array<number>(3000).fill(0)];
+  expect(() => agree(sorted(2, 1500), cells, 4096)).toThrow(/rows of 1500 elements are too long/);
+});

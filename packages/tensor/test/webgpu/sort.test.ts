@@ -27,6 +27,7 @@ describe.each(['cpu', 'gpu'] as const)('sort kernels for %s', (kind) => {
 
   // Alone and in company, in workgroup memory and (2500) in the output.
   test.each([
+    [3, 1],
     [1, 2],
     [1, 3],
     [70, 5],
