@@ -1,7 +1,6 @@
 /** @file A training step as users write it (model, dropout, clipping, schedule, AdamW), captured. */
 import { grad } from '@camada/autograd';
-import { InputError, realize, tensor, type Tensor } from '@camada/tensor';
-import { capture } from '@camada/tensor';
+import { InputError, capture, realize, scalar, tensor, type Tensor } from '@camada/tensor';
 import {
   AdamW,
   Dropout,
@@ -136,31 +135,47 @@ describe.each(DEVICES)('a captured step on %s', (device) => {
 describe('capture refuses', () => {
   const x = (): Tensor => tensor([1, 2, 3]);
 
-  it('a learning rate that is not read by a function, and names it', async () => {
+  it('a number of the call that is read while the graph is built, and names it', async () => {
     await on('wasm');
     const w = tensor([1, 1, 1]);
     const optimizer = new AdamW(new Map([['w', w]]));
-    const run = capture((g: Tensor, numbers: { readonly rate: number }) => {
-      optimizer.step([g], numbers.rate);
-    });
-    await run(x(), { rate: 0.1 });
-    const before = [...(await w.data())];
-    await expect(run(x(), { rate: 0.2 })).rejects.toThrow(
-      /host number \d+ \(in mul \[3\]\) was 0\.5\d* and is 1\.05\d*, but is .*\(\) => numbers/s,
+    type Numbers = { readonly rate: number };
+    const direct = capture((g: Tensor, numbers: Numbers) => optimizer.step([g], numbers.rate));
+    await expect(direct(x(), { rate: 0.1 })).rejects.toThrow(
+      /reads the number 'rate' .*\(\) => numbers\.rate/s,
     );
-    expect([...(await w.data())]).toEqual(before);
-    await expect(run(x(), { rate: 0.2 })).resolves.toBeUndefined();
+    const taken = capture((t: Tensor, { rate }: Numbers) => t.mul(rate));
+    await expect(taken(x(), { rate: 0.1 })).rejects.toThrow(/reads the number 'rate'/);
+    expect([...(await w.data())]).toEqual([1, 1, 1]);
+    expect(optimizer.steps).toBe(0);
   });
 
-  it('a number taken out of the numbers, although a function gives it back', async () => {
+  it('another number that changes, and says where it is used', async () => {
     await on('wasm');
-    const run = capture((t: Tensor, { scale }: { readonly scale: number }) =>
-      t.mul(tensor([0]).add(scale)),
+    let hidden = 0.1;
+    const w = tensor([1, 1, 1]);
+    const optimizer = new AdamW(new Map([['w', w]]));
+    const run = capture((g: Tensor) => optimizer.step([g.mul(hidden)], 0.1));
+    await run(x());
+    const before = [...(await w.data())];
+    hidden = 0.2;
+    await expect(run(x())).rejects.toThrow(
+      /host number \d+ \(in mul \[3\]\) was 0\.1\d* and is 0\.2\d*, but is fixed/,
     );
-    await run(x(), { scale: 1 });
-    await expect(run(x(), { scale: 2 })).rejects.toThrow(
-      /host number 0 \(in add \[1\]\) was 1 and is 2/,
-    );
+    expect([...(await w.data())]).toEqual(before);
+    await expect(run(x())).resolves.toBeUndefined();
+  });
+
+  it('a function that reads what belongs to one call', async () => {
+    await on('wasm');
+    let rate = 0.1;
+    const run = capture((t: Tensor) => {
+      const mine = rate;
+      return t.mul(scalar(() => mine));
+    });
+    await run(x());
+    rate = 0.2;
+    await expect(run(x())).rejects.toThrow(/was 0.1 and is 0.2, but its function reads/);
   });
 
   it('what depends on something else than arguments and numbers', async () => {

@@ -10,9 +10,26 @@ import type { Node } from './graph/node.ts';
 /** A number, or where to read it at each run of a captured step. */
 export type HostNumber = number | (() => number);
 
-/** Today's value. */
+/** Today's value. A captured step must not keep it: see `scalar`. */
 export function readNumber(number: HostNumber): number {
-  return typeof number === 'number' ? number : number();
+  return typeof number === 'number' ? number : reading(number);
+}
+
+let depth = 0;
+
+/** Runs a function that reads numbers of the call, as it will be run again at the next one. */
+function reading<T>(read: () => T): T {
+  depth++;
+  try {
+    return read();
+  } finally {
+    depth--;
+  }
+}
+
+/** True while a captured step builds its graph, outside the functions that will be run again: what is read now is frozen. */
+export function wouldFreeze(): boolean {
+  return recording !== undefined && depth === 0;
 }
 
 /** What a captured step repeats on the host: reading numbers into scalar nodes, or an effect without nodes. */
@@ -42,7 +59,7 @@ export function isRecording(): boolean {
 
 /** Scalar nodes of several numbers that are read together. */
 export function liveScalars(read: () => readonly number[], dtype: ScalarType): Node[] {
-  const nodes = read().map((value) => scalar(value, dtype));
+  const nodes = reading(read).map((value) => scalar(value, dtype));
   recording?.push({ nodes, read });
   return nodes;
 }
@@ -64,6 +81,6 @@ export function hostEffect(effect: () => void): void {
     effect();
     return [];
   };
-  read();
+  reading(read);
   recording?.push({ nodes: [], read });
 }

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concat, tensor, where } from '@camada/tensor';
+import { concat, realize, tensor, where } from '@camada/tensor';
 import type { Tensor } from '@camada/tensor';
 import { agree } from '../../../tensor/test/laws/compare.ts';
 import { DEVICES, on } from '../../../tensor/test/laws/devices.ts';
@@ -19,7 +19,7 @@ import {
   viewChains,
   type ViewStep,
 } from '../../../tensor/test/laws/generate.ts';
-import { grad, gradcheck } from '../../src/index.ts';
+import { checkpoint, grad, gradcheck } from '../../src/index.ts';
 
 /** Smooth steps, x of rank ≥ 1; values stay within a few units. */
 const STEPS: ((x: Tensor, y: Tensor, axis: number) => Tensor)[] = [
@@ -43,8 +43,16 @@ const STEPS: ((x: Tensor, y: Tensor, axis: number) => Tensor)[] = [
   (x, y, axis) => (x.size > 60 ? x : concat([x, y.tanh()], axis)),
 ];
 
+/** How a step is called: `run(f, x, y)` is `f(x, y)`. */
+type Call = (f: (x: Tensor, y: Tensor) => Tensor, x: Tensor, y: Tensor) => Tensor;
+const plainly: Call = (f, x, y) => f(x, y);
+
 /** A scalar function of one tensor, from seeds. */
-function program(steps: readonly number[], chain: readonly ViewStep[]): (x: Tensor[]) => Tensor {
+function program(
+  steps: readonly number[],
+  chain: readonly ViewStep[],
+  call: Call = plainly,
+): (x: Tensor[]) => Tensor {
   return ([input]) => {
     const view = applyViews(input!, chain);
     let x = view.rank === 0 || view.size === 0 || view.size > 200 ? input! : view;
@@ -53,7 +61,9 @@ function program(steps: readonly number[], chain: readonly ViewStep[]): (x: Tens
       const next = sequence(seed);
       const y = previous.shape.join() === x.shape.join() ? previous : x;
       previous = x;
-      x = STEPS[below(next, STEPS.length)]!(x, y, below(next, x.rank));
+      const step = STEPS[below(next, STEPS.length)]!;
+      const axis = below(next, x.rank);
+      x = call((a, b) => step(a, b, axis), x, y);
     }
     return x.mul(x).mean();
   };
@@ -100,6 +110,32 @@ describe.each(DEVICES)('gradients on %s', (device) => {
       return [loss, ...grad(loss, [t!])];
     };
     await agree(device, law, [values([4], 0, 'small')], 1e-5);
+  });
+
+  test('of checkpointed steps equal those of plain ones, first and second', async () => {
+    const law = fc.asyncProperty(drawn, async ({ shape, chain, seed, steps }) => {
+      const calls: Call[] = [
+        plainly,
+        (f, x, y) => checkpoint(f, x, y),
+        (f, x, y) => checkpoint((a: Tensor) => checkpoint(f, a, y).mul(1), x), // y is closed over
+      ];
+      await on(device);
+      const host = values(shape, seed, 'small');
+      const all = calls.map((call) => {
+        const x = tensor(host.data, shape);
+        const [first] = grad(program(steps.slice(0, 3), chain, call)([x]), [x]);
+        return [first!, ...grad(first!.square().sum(), [x])];
+      });
+      await realize(all.flat());
+      for (const results of all.slice(1))
+        for (const [i, y] of results.entries()) {
+          const [expected, got] = [await all[0]![i]!.data(), await y.data()];
+          expected.forEach((v, j) =>
+            expect(Math.abs(got[j]! - v)).toBeLessThan(1e-3 * (1 + Math.abs(v))),
+          );
+        }
+    });
+    await fc.assert(law, runs(12));
   });
 
   test('second derivatives equal the reference', async () => {

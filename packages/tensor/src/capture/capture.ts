@@ -12,6 +12,7 @@ import { recordHostActions } from '../host-number.ts';
 import { runPending, settled, settleUpdate } from '../realize.ts';
 import { execute, wordOf, type RunData } from '../run.ts';
 import { Tensor } from '../tensor.ts';
+import { NumbersView } from './numbers.ts';
 import { checkApart, Place, record, type Recording } from './recording.ts';
 import { flatten, mapTree, type Flat } from './tree.ts';
 import { verify } from './verify.ts';
@@ -51,7 +52,7 @@ export function invalidateCaptures(): void {
  * - `args` are tensors in arrays and plain objects. Another shape, dtype or structure builds (and keeps)
  *   another program.
  * - `numbers` of the call: the object that `step` is given holds the current ones; it is read by functions,
- *   as in `scalar(() => numbers.scale)`, at each call.
+ *   as in `scalar(() => numbers.scale)`, at each call, and nowhere else.
  * - What the step closes over is read as it is at each call; what it assigns to is updated.
  * - The result is the step's, with new tensors. Results are enqueued before this returns, once a device is open.
  *
@@ -84,7 +85,7 @@ class Capture {
   readonly #step: (args: unknown, numbers: unknown) => unknown;
   readonly #verifyEvery: number;
   readonly #kept = new Map<string, Kept>();
-  readonly #numbers: Record<string, number> = {};
+  readonly #numbers = new NumbersView();
   #device: Device | undefined;
   #epoch = epoch;
 
@@ -102,7 +103,7 @@ class Capture {
       target,
       flat.tensors.filter((tensor) => !settled(tensor)),
     );
-    Object.assign(this.#numbers, numbers);
+    this.#numbers.set(numbers);
     if (target.eager) return this.#eagerly(target, args);
     this.#forget(target);
     const kept = this.#kept.get(flat.signature);
@@ -114,7 +115,7 @@ class Capture {
   /** An eager device runs op by op: nothing is recorded. */
   #eagerly(target: Device, args: unknown): unknown {
     this.builds++;
-    const { result } = recordHostActions(() => this.#step(args, this.#numbers));
+    const { result } = recordHostActions(() => this.#step(args, this.#numbers.view));
     runPending(target, flatten(result).tensors);
     return result;
   }
@@ -130,7 +131,7 @@ class Capture {
   #build(target: Device, args: unknown, flat: Flat, kept: Kept | undefined): unknown {
     this.#kept.delete(flat.signature);
     this.builds++;
-    const step = (standIns: unknown): unknown => this.#step(standIns, this.#numbers);
+    const step = (standIns: unknown): unknown => this.#step(standIns, this.#numbers.view);
     const first = record(target, step, args, flat.tensors);
     const { recording, data } = first;
     try {

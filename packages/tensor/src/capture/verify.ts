@@ -49,7 +49,7 @@ function checkNumbers(earlier: Recording, now: Recording, graph: () => Graph): v
         old[0]!,
         fresh[0]!,
         graph(),
-        'is read from a variable of one call',
+        'its function reads what it was in one call',
       );
   });
   now.words.forEach((word, slot) => {
