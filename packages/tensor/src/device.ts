@@ -13,6 +13,7 @@ import type {
 import { hostArray, type TypedArray } from './dtype.ts';
 import { DeviceError, InputError } from './errors.ts';
 import type { Storage } from './graph/node.ts';
+import { ifRefused, markLate } from './late.ts';
 
 /** Programs kept compiled; the least recently used goes first. */
 const PROGRAM_LIMIT = 256;
@@ -114,7 +115,8 @@ export class Device {
     const late = storage.size > 0 ? this.backend.write(buffer, this.fit(host)) : undefined;
     this.own(storage, buffer);
     storage.host = undefined;
-    late?.catch(() => {
+    if (late) markLate(storage, late);
+    ifRefused(storage, () => {
       if (storage.device?.buffer !== buffer) return;
       storage.device.release();
       storage.host = host;

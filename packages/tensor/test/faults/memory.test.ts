@@ -118,3 +118,10 @@ test('a captured step that is refused assigns nothing, and runs again afterwards
   expect((await p.data())[0]).toBe(2);
   expect((await (await step(wide)).data())[3]).toBe(25);
 });
+
+test('an array may change as soon as the run that uploads it is enqueued', async () => {
+  const data = new Float32Array(MIB).fill(1);
+  const sum = tensor(data).sum().data();
+  data.fill(7);
+  expect((await sum)[0]).toBe(MIB);
+});

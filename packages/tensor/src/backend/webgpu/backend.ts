@@ -101,10 +101,14 @@ export class WebGPUBackend implements Backend {
     const block = this.#blockOf(buffer);
     invariant(data.length === buffer.size, `write of ${data.length} elements to ${buffer.size}`);
     if (data.length === 0) return undefined;
-    return this.#line.enqueue([block], () => {
-      const words = wholeWords(stored(data, buffer.dtype));
+    let content = data;
+    const late = this.#line.enqueue([block], () => {
+      const words = wholeWords(stored(content, buffer.dtype));
       this.#device.queue.writeBuffer(block.gpu, 0, words as Float32Array<ArrayBuffer>);
     });
+    // The caller may change its array as soon as this returns.
+    if (late) content = data.slice();
+    return late;
   }
 
   async read(buffer: DeviceBuffer): Promise<TypedArray> {
@@ -149,11 +153,14 @@ export class WebGPUBackend implements Backend {
     for (const [id, block] of scratch) bound[id] = block;
     const blocks = bound as Block[];
     try {
-      return this.#line.enqueue([...blocks, ...(mine.scalars ? [mine.scalars] : [])], () => {
-        this.#upload(mine, scalars);
+      let words = scalars;
+      const late = this.#line.enqueue([...blocks, ...(mine.scalars ? [mine.scalars] : [])], () => {
+        this.#upload(mine, words);
         this.#submit(mine, blocks);
         this.#pool.endRun(this.#line.inUse());
       });
+      if (late) words = scalars.slice();
+      return late;
     } finally {
       // Later work on these blocks is behind this run in the line.
       [...scratch.values()].reverse().forEach((block) => this.#pool.release(block));
