@@ -45,6 +45,13 @@ export {
 } from './safetensors/checkpoint.ts';
 export { convertFloats, isFloatTensor, toFloat32, type FloatType } from './safetensors/convert.ts';
 export { Config, readConfig } from './model/config.ts';
+export {
+  exportModel,
+  storedWeights,
+  WEIGHT_FORMATS,
+  type SaveOptions,
+  type WeightFormat,
+} from './model/export.ts';
 export { openModelFolder } from './model/folder.ts';
 export type { ModelFolder } from './model/opened.ts';
 export { BLOCK_FORMATS, type BlockFormat, type GgufType } from './gguf/blocks.ts';

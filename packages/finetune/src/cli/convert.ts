@@ -1,38 +1,66 @@
 /** @file `camada convert`. */
-import { llama2cToFolder } from '@camada/hub';
-import { checkOutput, saveFiles } from '../save/folder.ts';
+import { InputError } from '@camada/tensor';
+import {
+  exportModel,
+  llama2cToFolder,
+  locateModel,
+  openModelFolder,
+  storedWeights,
+} from '@camada/hub';
+import { checkOutput, saveFiles, type Files } from '../save/folder.ts';
 import { command, type Command } from './command.ts';
-import type { OptionTable } from './options.ts';
+import { fetching, MODEL_HELP } from './load.ts';
+import type { OptionTable, Values } from './options.ts';
+import type { Screen } from './screen.ts';
+import { SAVE_OPTIONS, saveOptions } from './shared.ts';
 
 const OPTIONS = {
+  model: { type: 'text', value: 'MODEL', help: MODEL_HELP },
   checkpoint: {
     type: 'text',
     value: 'FILE',
-    help: 'A llama2.c checkpoint, such as stories260K.bin.',
-    required: true,
+    help: 'Instead of a model: a llama2.c checkpoint, such as stories260K.bin.',
   },
   tokenizer: {
     type: 'text',
     value: 'FILE',
-    help: 'Its tokenizer, such as tok512.bin.',
-    required: true,
+    help: 'The tokenizer of the llama2.c checkpoint, such as tok512.bin.',
   },
   output: { type: 'text', value: 'DIR', help: 'Folder for the converted model.', required: true },
+  ...SAVE_OPTIONS,
 } as const satisfies OptionTable;
 
-/** Makes a Hugging Face folder from a llama2.c checkpoint. */
+/** Writes a model in another format. */
 export const convertCommand: Command = command({
   name: 'convert',
-  summary: 'Turn a llama2.c checkpoint into a Hugging Face folder.',
+  summary: 'Write a model in another format: safetensors, GGUF; from these, PyTorch or llama2.c.',
   options: OPTIONS,
   examples: [
+    'camada convert --model ./SmolLM2-135M --format gguf-q8_0 --output ./smollm2-gguf',
+    'camada convert --model ./SmolLM2.Q4_1.gguf --format bf16 --output ./smollm2',
     'camada convert --checkpoint stories260K.bin --tokenizer tok512.bin --output ./stories260K',
   ],
-  async run({ checkpoint, tokenizer, output }, screen) {
+  async run(options, screen) {
+    const { output } = options;
     await checkOutput(output);
-    const files = await llama2cToFolder({ checkpoint, tokenizer });
+    const files = await converted(options, screen);
     await saveFiles(output, files);
     screen.result(`Converted into ${output} (${[...files.keys()].join(', ')})`);
     return { output, files: [...files.keys()] };
   },
 });
+
+async function converted(options: Values<typeof OPTIONS>, screen: Screen): Promise<Files> {
+  const { model, checkpoint, tokenizer } = options;
+  if (model === undefined && checkpoint !== undefined && tokenizer !== undefined)
+    return llama2cToFolder({ checkpoint, tokenizer });
+  if (model === undefined || checkpoint !== undefined || tokenizer !== undefined)
+    throw new InputError(
+      'camada convert needs either --model MODEL, or --checkpoint FILE with --tokenizer FILE.',
+    );
+  const { config, tensors, folder } = await openModelFolder(
+    await locateModel(model, fetching(screen)),
+  );
+  const weights = storedWeights(tensors);
+  return exportModel({ config: config.values, weights, folder }, saveOptions(options));
+}

@@ -1,11 +1,10 @@
 /** @file `camada merge`. */
-import { InputError } from '@camada/tensor';
 import { merge } from '../run/merge.ts';
 import { checkOutput, saveFiles } from '../save/folder.ts';
-import { WEIGHT_FORMATS, type SaveOptions } from '../save/model.ts';
 import { command, type Command } from './command.ts';
 import { MODEL_HELP, openModel } from './load.ts';
-import type { OptionTable, Values } from './options.ts';
+import type { OptionTable } from './options.ts';
+import { SAVE_OPTIONS, saveOptions } from './shared.ts';
 
 const OPTIONS = {
   model: {
@@ -16,13 +15,7 @@ const OPTIONS = {
   },
   adapter: { type: 'text', value: 'DIR', help: 'Adapter folder.', required: true },
   output: { type: 'text', value: 'DIR', help: 'Folder for the merged model.', required: true },
-  format: {
-    type: 'text',
-    value: 'NAME',
-    help: 'How weights are stored: safetensors, or one GGUF file; f32.',
-    choices: WEIGHT_FORMATS,
-  },
-  'shard-size': { type: 'number', value: 'GB', help: 'Largest safetensors file; 5.' },
+  ...SAVE_OPTIONS,
 } as const satisfies OptionTable;
 
 /** Writes a model with the adapter's weights added to its own. */
@@ -44,11 +37,3 @@ export const mergeCommand: Command = command({
     return { output, files: [...files.keys()] };
   },
 });
-
-function saveOptions(options: Values<typeof OPTIONS>): SaveOptions {
-  const size = options['shard-size'];
-  if (size !== undefined && size <= 0)
-    throw new InputError(`--shard-size is ${size}; a number of gigabytes above 0 is needed.`);
-  const format = WEIGHT_FORMATS.find((known) => known === options.format);
-  return { ...(format && { format }), ...(size !== undefined && { maxShardBytes: size * 1e9 }) };
-}

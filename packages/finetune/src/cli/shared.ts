@@ -1,4 +1,6 @@
 /** @file Options and words that several commands share. */
+import { InputError } from '@camada/tensor';
+import { WEIGHT_FORMATS, type SaveOptions } from '@camada/hub';
 import type { ReadOptions } from '../data/source.ts';
 import type { Metrics } from '../eval/metrics.ts';
 import type { Values } from './options.ts';
@@ -27,6 +29,26 @@ export const COLUMN_OPTIONS = {
     help: 'Examples at a time; 16 in training, else 32.',
   },
 } as const;
+
+/** Options of commands that write a model. */
+export const SAVE_OPTIONS = {
+  format: {
+    type: 'text',
+    value: 'NAME',
+    help: 'How weights are stored: safetensors, or one GGUF file; f32.',
+    choices: WEIGHT_FORMATS as typeof WEIGHT_FORMATS,
+  },
+  'shard-size': { type: 'number', value: 'GB', help: 'Largest safetensors file; 5.' },
+} as const;
+
+/** The format as the packages take it. Throws InputError on a size that is none. */
+export function saveOptions(options: Values<typeof SAVE_OPTIONS>): SaveOptions {
+  const size = options['shard-size'];
+  if (size !== undefined && size <= 0)
+    throw new InputError(`--shard-size is ${size}; a number of gigabytes above 0 is needed.`);
+  const format = WEIGHT_FORMATS.find((known) => known === options.format);
+  return { ...(format && { format }), ...(size !== undefined && { maxShardBytes: size * 1e9 }) };
+}
 
 /** The columns as the packages take them. */
 export function readOptions(options: Values<typeof COLUMN_OPTIONS>): ReadOptions {

@@ -26,6 +26,8 @@ export interface NetworkOptions {
   readonly labels?: LabelMap | undefined;
   /** Seed of parameters that the checkpoint lacks. */
   readonly seed?: number;
+  /** Weights that are only read may stay f16 or bf16, at half the memory; otherwise all become f32. */
+  readonly keepStorage?: boolean;
 }
 
 /**
@@ -43,6 +45,7 @@ export async function buildNetwork(loaded: LoadedModel, options: NetworkOptions)
     : withoutClassifier(loaded.folder.tensors);
   const { initialized } = await loadWeights(model, file, {
     seed: options.seed ?? 0,
+    keepStorage: options.keepStorage ?? false,
     ...(loaded.onWeights && { onProgress: loaded.onWeights }),
   });
   const adapter = loaded.adapter && (await loadAdapter(model, loaded.adapter.folder)).adapter;

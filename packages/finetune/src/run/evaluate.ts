@@ -24,7 +24,7 @@ export async function evaluate(loaded: LoadedModel, options: EvaluateOptions): P
   const { task, labels } = trained;
   const examples = await readExamples(options.data, columnsFor(task, options));
   const known = loaded.adapter?.maxLength ?? (await readRecord(loaded.folder.folder))?.maxLength;
-  const network = await buildNetwork(loaded, trained);
+  const network = await buildNetwork(loaded, { ...trained, keepStorage: true });
   const { tokenizer } = loaded;
   const wanted = options.maxLength ?? known;
   const maxLength = cutLength(wanted, network.model.limits, tokenizer);

@@ -125,7 +125,7 @@ async function languageModel(loaded: LoadedModel): Promise<CausalLM> {
     throw new InputError(
       `${loaded.name} is no causal language model, so it cannot generate text; name one, such as a Llama.`,
     );
-  const { model } = await buildNetwork(loaded, { task: 'causal-lm' });
+  const { model } = await buildNetwork(loaded, { task: 'causal-lm', keepStorage: true });
   if (model instanceof CausalLM) return model;
   throw new InputError(`${loaded.name}: generation is not offered for ${model.config.model_type}.`);
 }

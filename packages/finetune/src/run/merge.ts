@@ -1,11 +1,12 @@
 /** @file A model with its adapter as one plain model. */
 import { InputError } from '@camada/tensor';
+import type { SaveOptions } from '@camada/hub';
 import { mergeAndUnload } from '@camada/lora';
 import { cutLength } from '../data/encode.ts';
 import type { LoadedModel } from '../model/load.ts';
 import { buildNetwork, trainedFor } from '../model/network.ts';
 import type { Files } from '../save/folder.ts';
-import { modelFiles, type SaveOptions } from '../save/model.ts';
+import { modelFiles } from '../save/model.ts';
 
 /** Files of a model folder in which the adapter's weights are part of the model's, in a format of choice. Throws InputError without adapter. */
 export async function merge(loaded: LoadedModel, options: SaveOptions = {}): Promise<Files> {
