@@ -153,7 +153,7 @@ function standsAlone(node: Node, cost: Cost): boolean {
 
 /** True when a kernel would compute the node so often that loading it is cheaper. */
 function recomputed(cost: Cost, { times, places }: Uses): boolean {
-  if (cost.loads === 0 || places === 1) return false;
+  if (cost.loads === 0) return false;
   if (places > MOST_PLACES) return true;
   return (times - 1) * cost.ops > CHEAP || (times > MOST_TIMES && isDear(cost));
 }

@@ -11,6 +11,8 @@ const ENOUGH = 64;
 interface Chain {
   readonly number: number;
   readonly points: number;
+  /** Windows that overlap take an element each. Repetition alone is not counted: loops keep what does not change. */
+  readonly windows: boolean;
 }
 
 /** How kernels would compute a node that has no memory. */
@@ -44,24 +46,36 @@ export class Shifts {
       }
     const list = [...chains.values()];
     this.chains.set(node, list);
-    const times = list.reduce((sum, { points }) => sum + Math.min(1, points / nodeSize(node)), 0);
+    const size = nodeSize(node);
+    const times = list.reduce(
+      (sum, { points, windows }) => sum + (windows ? points / size : Math.min(1, points / size)),
+      0,
+    );
     return { times, places: list.length };
   }
 
   private above(user: Node): readonly Chain[] {
-    if (this.memory.has(user)) return [{ number: 0, points: nodeSize(user) }];
+    if (this.memory.has(user)) return [{ number: 0, points: nodeSize(user), windows: false }];
     return this.chains.get(user) ?? [];
   }
 
   /** The chain from `user` on to its input `node`. A row is read once, however often its sum is used. */
-  private through({ number, points }: Chain, user: Node, node: Node): Chain {
-    if (user.op === 'reduce') return { number, points: nodeSize(node) };
-    if (user.op === 'pad')
-      return {
-        number: this.longer(number, user),
-        points: (points * nodeSize(node)) / nodeSize(user),
-      };
-    return { number: isShift(user) ? this.longer(number, user) : number, points };
+  private through(chain: Chain, user: Node, node: Node): Chain {
+    const { number, points } = chain;
+    switch (user.op) {
+      case 'reduce':
+        return { ...chain, points: nodeSize(node) };
+      case 'pad': {
+        const inside = (points * nodeSize(node)) / nodeSize(user);
+        return { ...chain, number: this.longer(number, user), points: inside };
+      }
+      case 'slice':
+        return { ...chain, number: this.longer(number, user) };
+      case 'shear':
+        return { number: this.longer(number, user), points, windows: true };
+      default:
+        return chain;
+    }
   }
 
   /** The number of the chain that goes on with a shift; equal chains have equal numbers. */
@@ -73,8 +87,4 @@ export class Shifts {
     this.numbers.set(key, longer);
     return longer;
   }
-}
-
-function isShift({ op }: Node): boolean {
-  return op === 'slice' || op === 'shear';
 }

@@ -157,6 +157,12 @@ describe('every node lowers', () => {
     const spread = random(2, 4, 3).pad([0, 2, 0], [0, 2, 0], 0, [0, 1, 0]).shear(1, 2, -1);
     expect(check([spread.sum(2)]).kernels.length).toBe(1);
   });
+  it('what overlapping windows would compute again and again gets memory', () => {
+    const x = random(2, 3, 20);
+    expect(check([x.gelu().unfold(2, 5, 1).max(-1)]).kernels.length).toBe(2);
+    expect(check([x.gelu().unfold(2, 5, 5).max(-1)]).kernels.length).toBe(1);
+    expect(check([x.unfold(2, 5, 1).max(-1)]).kernels.length).toBe(1);
+  });
   it('zero sizes', () => {
     check([
       random(0, 3).sum(0).add(1),
