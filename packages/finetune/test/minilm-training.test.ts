@@ -74,10 +74,11 @@ async function trainableOfLora(model: HeadModel): Promise<ReadonlyMap<string, Te
     target_modules: ['query', 'value'],
     modules_to_save: ['classifier'],
   });
-  for (const [path, { lora_A }] of layers) {
+  for (const [path, { tensors }] of layers) {
     const layer = Number(/layer\.(\d+)/.exec(path)?.[1]);
     const k = 2 * layer + Number(path.endsWith('value'));
-    lora_A.weight.assign(formula(8, 384, (i, j) => 0.05 * Math.sin((k + 1) * (i + 1) * (j + 1))));
+    const a = formula(8, 384, (i, j) => 0.05 * Math.sin((k + 1) * (i + 1) * (j + 1)));
+    tensors.get('lora_A.weight')!.assign(a);
   }
   await realize([...trainable.values()]);
   return trainable;

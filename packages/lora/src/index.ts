@@ -1,32 +1,46 @@
 /** @file What other packages may import. */
-export { LORA_DEFAULTS, loraConfig, type LoraConfig, type LoraOptions } from './peft/config.ts';
-export { adapterConfigRecord, parseAdapterConfig, type AdapterConfig } from './peft/config-file.ts';
 export {
-  adapterFiles,
-  readAdapter,
-  writeAdapter,
-  type AdapterData,
-  type LoraPair,
-} from './peft/adapter-file.ts';
-export { loraKey, parameterKey, parseKey, type AdapterKey, type LoraPart } from './peft/keys.ts';
+  addedNumbers,
+  adaptersOf,
+  adapterLayers,
+  attach,
+  enableAdapter,
+  mergeAdapter,
+  mergeAndUnload,
+  ownParameter,
+  removeAdapter,
+  setActiveAdapters,
+  unmergeAdapter,
+  type Adapter,
+  type AdapterParts,
+} from './adapter/adapter.ts';
+export { AdapterLayer } from './adapter/layer.ts';
+export { isAdditive, type AdditivePart, type LayerPart, type ModelPart } from './adapter/part.ts';
+export type { BaseLayer, LinearBase, Weights } from './adapter/base.ts';
+export { checkpointParameters, type SavedParameter } from './adapter/saved.ts';
+export {
+  addAdapter,
+  addModelAdapter,
+  injectLora,
+  layerNames,
+  linearNames,
+  type AddOptions,
+} from './method/add.ts';
+export type { LayerMethod, Method, ModelMethod, Place, Stored } from './method/method.ts';
+export { METHODS, methodOf } from './method/registry.ts';
+export { LORA_DEFAULTS, loraConfig, type LoraConfig, type LoraOptions } from './lowrank/config.ts';
+export { LORA } from './lowrank/lora.ts';
+export { LoraPart, type LoraNumbers } from './lowrank/lora-part.ts';
+export type { BiasChoice, LayerConfig, PeftConfig } from './peft/common.ts';
+export { adapterConfigRecord, parseAdapterConfig, type AdapterConfig } from './peft/config-file.ts';
+export { adapterFiles, readAdapter, writeAdapter, type AdapterData } from './peft/adapter-file.ts';
+export { layerKey, parameterKey, parseKey, type AdapterKey } from './peft/keys.ts';
 export {
   defaultTargets,
   isInside,
   layerReader,
   matchTargets,
-  moduleScale,
   type TargetConfig,
 } from './peft/targets.ts';
-export { LoraLinear, LoraMatrix, type LoraLinearOptions } from './lora-linear.ts';
-export {
-  attach,
-  enableAdapter,
-  mergeAdapter,
-  mergeAndUnload,
-  removeAdapter,
-  unmergeAdapter,
-  type LoraAdapter,
-  type SavedParameter,
-} from './adapter.ts';
-export { injectLora, linearAt, linearNames } from './inject.ts';
+export { moduleScale } from './lowrank/config.ts';
 export { adapterData, loadAdapter, saveAdapter, type LoadedAdapter } from './store.ts';

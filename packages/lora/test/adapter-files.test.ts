@@ -67,7 +67,7 @@ describe('files that are refused leave the model as it was', () => {
     );
     await refuse(
       edit((entries) => (entries.get(A)!.data[5] = Number.NaN)),
-      `'${QUERY}' holds NaN`,
+      `'${QUERY}.lora_A.weight' holds NaN`,
     );
     await refuse(
       edit((entries) =>
@@ -80,7 +80,7 @@ describe('files that are refused leave the model as it was', () => {
   test('tensors that are missing, alone, or for nothing', async () => {
     await refuse(
       edit((entries) => entries.clear()),
-      'holds no LoRA matrices',
+      'holds no tensors of LORA',
     );
     await refuse(
       edit((entries) => entries.delete(A)),
@@ -104,9 +104,8 @@ describe('files that are refused leave the model as it was', () => {
   });
 
   test('what is not offered', async () => {
-    await refuse(configure({ bias: 'all' }), "bias 'all' is not offered");
-    await refuse(configure({ use_dora: true }), 'use_dora');
-    await refuse(configure({ peft_type: 'IA3' }), 'only LORA adapters');
+    await refuse(configure({ use_qalora: true }), 'use_qalora');
+    await refuse(configure({ peft_type: 'POLY' }), 'but only LORA');
     await refuse(configure({ r: 8 }), /rank 8/);
   });
 

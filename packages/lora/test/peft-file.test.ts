@@ -1,17 +1,22 @@
 /** @file PEFT's files: its own adapters come back as they were written, and bad ones are told. */
 import {
   adapterConfigRecord,
-  adapterFiles,
   loraConfig,
-  loraKey,
+  layerKey,
+  LORA,
   parseAdapterConfig,
   parseKey,
   readAdapter,
   writeAdapter,
-  type AdapterData,
 } from '@camada/lora';
 import { InputError } from '@camada/tensor';
-import { openSafetensors, type TensorData } from '@camada/hub';
+import {
+  encodeSafetensors,
+  jsonBytes,
+  memoryFolder,
+  memorySource,
+  type TensorData,
+} from '@camada/hub';
 import fc from 'fast-check';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -58,7 +63,7 @@ describe.each(ADAPTERS)('PEFT wrote %s', (name) => {
       modules_to_save: bert ? ['classifier', 'score'] : null,
       task_type: bert ? 'SEQ_CLS' : 'CAUSAL_LM',
     });
-    expect(adapter.lora.size).toBe(bert ? 4 : 6);
+    expect(adapter.layers.size).toBe(bert ? 4 : 6);
     expect([...adapter.parameters.keys()]).toEqual(
       bert ? ['classifier.bias', 'classifier.weight'] : [],
     );
@@ -92,7 +97,7 @@ describe.each(ADAPTERS)('PEFT wrote %s', (name) => {
 describe('adapter_config.json', () => {
   test('old versions of PEFT know every key of a plain adapter', () => {
     const config = loraConfig({ target_modules: ['query'] });
-    expect(Object.keys(adapterConfigRecord(config))).toEqual([
+    expect(Object.keys(adapterConfigRecord(LORA, config))).toEqual([
       'alpha_pattern',
       'auto_mapping',
       'base_model_name_or_path',
@@ -117,7 +122,7 @@ describe('adapter_config.json', () => {
       use_rslora: true,
       exclude_modules: ['key'],
     });
-    expect(adapterConfigRecord(newer)).toMatchObject({
+    expect(adapterConfigRecord(LORA, newer)).toMatchObject({
       use_rslora: true,
       exclude_modules: ['key'],
     });
@@ -143,17 +148,17 @@ describe('adapter_config.json', () => {
     fc.assert(
       fc.property(options, (chosen) => {
         const config = loraConfig(chosen);
-        const record: unknown = JSON.parse(JSON.stringify(adapterConfigRecord(config)));
+        const record: unknown = JSON.parse(JSON.stringify(adapterConfigRecord(LORA, config)));
         const back = parseAdapterConfig(record as Record<string, unknown>, 'f');
-        expect(back).toEqual({ config, warnings: [] });
+        expect(back).toEqual({ method: LORA, config, warnings: [] });
       }),
     );
   });
 
   test('the minimum has the defaults of PEFT', () => {
     expect(parse({}).config).toEqual(loraConfig({ target_modules: ['query'] }));
-    expect(parse({ layers_to_transform: 3 }).config.layers_to_transform).toEqual([3]);
-    expect(parse({ layers_to_transform: [] }).config.layers_to_transform).toBe(null);
+    expect(parse({ layers_to_transform: 3 }).config).toMatchObject({ layers_to_transform: [3] });
+    expect(parse({ layers_to_transform: [] }).config).toMatchObject({ layers_to_transform: null });
   });
 
   test('unknown keys are told, silent ones are not', () => {
@@ -168,14 +173,14 @@ describe('adapter_config.json', () => {
   });
 
   test.each([
-    [{ use_dora: true }, /"use_dora" is true, which changes what the adapter computes/],
+    [{ use_qalora: true }, /"use_qalora" is true, which changes what the adapter computes/],
     [{ use_something_new: true }, /"use_something_new" is true/],
     [{ lora_bias: true }, /"lora_bias"/],
     [{ layer_replication: [[0, 4]] }, /"layer_replication"/],
     [{ trainable_token_indices: [1] }, /"trainable_token_indices"/],
     [{ init_lora_weights: 'pissa' }, /init_lora_weights "pissa" changes the model's own weights/],
     [{ init_lora_weights: 'pissa_niter_4' }, /pissa_niter_4/],
-    [{ peft_type: 'IA3' }, /peft_type is "IA3", but only LORA/],
+    [{ peft_type: 'POLY' }, /peft_type is "POLY", but only LORA/],
     [{ target_modules: null }, /"target_modules" is missing/],
     [{ target_modules: [] }, /target_modules is \[\], but must be at least one/],
     [{ target_modules: [1] }, /"target_modules" is \[1\]/],
@@ -200,69 +205,34 @@ describe('adapter_config.json', () => {
 describe('keys', () => {
   test('go both ways', () => {
     const path = 'bert.encoder.layer.0.attention.self.query';
-    expect(loraKey(path, 'lora_A')).toBe(`base_model.model.${path}.lora_A.weight`);
-    for (const part of ['lora_A', 'lora_B', 'lora_embedding_A', 'lora_embedding_B'] as const) {
-      expect(parseKey(loraKey(path, part), 'f')).toEqual({ kind: 'lora', path, part });
+    for (const suffix of ['lora_A.weight', 'lora_B.weight', 'lora_embedding_A']) {
+      const key = layerKey(path, suffix);
+      expect(key).toBe(`base_model.model.${path}.${suffix}`);
+      expect(parseKey(key, LORA, 'f')).toEqual({ kind: 'layer', path, suffix });
     }
     const parameter = { kind: 'parameter', name: 'classifier.weight' };
-    expect(parseKey('base_model.model.classifier.weight', 'f')).toEqual(parameter);
+    expect(parseKey('base_model.model.classifier.weight', LORA, 'f')).toEqual(parameter);
+    const bias = { kind: 'parameter', name: 'q.bias' };
+    expect(parseKey('base_model.model.q.base_layer.bias', LORA, 'f')).toEqual(bias);
   });
 
-  test.each([
-    'classifier.weight',
-    'base_model.model.q.lora_magnitude_vector',
-    'base_model.model.q.lora_B.bias',
-    'base_model.model.q.ia3_l',
-  ])('%s is refused', (key) => {
-    expect(() => parseKey(key, 'f')).toThrow(InputError);
-  });
+  test.each(['classifier.weight', 'base_model.model.q.lora_B.bias', 'base_model.model.q.ia3_l'])(
+    '%s is refused',
+    (key) => {
+      expect(() => parseKey(key, LORA, 'f')).toThrow(InputError);
+    },
+  );
 });
 
 describe('adapters', () => {
-  const adapter = (A: TensorData, B: TensorData): AdapterData => ({
-    config: loraConfig({ target_modules: ['q'], r: 2, rank_pattern: { 'wide.q': 3 } }),
-    lora: new Map([['wide.q', { A, B, embedding: false }]]),
-    parameters: new Map(),
-  });
-
-  test('shapes must follow the rank, single ranks included', () => {
-    expect([...adapterFiles(adapter(zeros(3, 5), zeros(7, 3))).keys()]).toEqual([
-      'adapter_model.safetensors',
-      'adapter_config.json',
-    ]);
-    expect(() => adapterFiles(adapter(zeros(2, 5), zeros(7, 2)))).toThrow(
-      /rank 3 asks for \[3, in\]/,
-    );
-  });
-
-  test('embeddings keep their own names', async () => {
-    await inFolder(async (folder) => {
-      const config = loraConfig({ target_modules: ['embed'], r: 2 });
-      const pair = { A: zeros(2, 10), B: zeros(4, 2), embedding: true };
-      await writeAdapter(folder, {
-        config,
-        lora: new Map([['embed', pair]]),
-        parameters: new Map(),
-      });
-      const { names } = await openSafetensors(`${folder}/adapter_model.safetensors`);
-      expect(names).toEqual([
-        'base_model.model.embed.lora_embedding_A',
-        'base_model.model.embed.lora_embedding_B',
-      ]);
-      expect((await readAdapter(folder)).lora.get('embed')?.embedding).toBe(true);
-    });
-  });
-
-  test('a matrix without its partner is refused', async () => {
-    const { encodeSafetensors, jsonBytes, memoryFolder, memorySource } =
-      await import('@camada/hub');
-    const tensors = encodeSafetensors({ 'base_model.model.q.lora_A.weight': zeros(8, 4) });
+  test('no tensors of the method, and a missing file, are refused', async () => {
+    const tensors = encodeSafetensors({ 'base_model.model.classifier.weight': zeros(8, 4) });
     const files = new Map([
       ['adapter_config.json', memorySource(jsonBytes(minimum))],
       ['adapter_model.safetensors', memorySource(Buffer.concat(tensors), 'a')],
     ]);
     await expect(readAdapter(memoryFolder(files))).rejects.toThrow(
-      /a: the module "q" has lora_A, but needs/,
+      'a: the adapter holds no tensors of LORA',
     );
     files.delete('adapter_config.json');
     await expect(readAdapter(memoryFolder(files, 'm'))).rejects.toThrow(

@@ -66,7 +66,7 @@ describe.each(['reference', 'wasm', 'webgpu'] as const)('on %s', (backend) => {
       maxDifference(await logits(model, batch), await expected('logits.disabled')),
     ).toBeLessThan(1e-4);
     enableAdapter(model, adapter, true);
-    await mergeAdapter(adapter);
+    await mergeAdapter(model, adapter);
     expect(maxDifference(await logits(model, batch), await expected('logits.merged'))).toBeLessThan(
       1e-4,
     );

@@ -1,7 +1,7 @@
 /** @file From an opened folder to a network with weights, for one task and one set of classes. */
 import { InputError } from '@camada/tensor';
 import { emptyModel, loadWeights, type HeadModel, type WeightFile } from '@camada/nn';
-import { loadAdapter, type LoraAdapter } from '@camada/lora';
+import { loadAdapter, type Adapter } from '@camada/lora';
 import { isOutput, outputWeight } from './head.ts';
 import { LabelMap } from './labels.ts';
 import type { LoadedModel } from './load.ts';
@@ -16,7 +16,7 @@ export interface Network {
   /** Parameters that the checkpoint lacks and that started from the seed. */
   readonly fresh: readonly string[];
   /** The adapter that was loaded with the model. */
-  readonly adapter: LoraAdapter | undefined;
+  readonly adapter: Adapter | undefined;
 }
 
 /** What a network is built for. */

@@ -1,4 +1,5 @@
 /** @file A whole run: prepare, measure, train, measure again. */
+import { addedNumbers } from '@camada/lora';
 import { device, type Device } from '@camada/tensor';
 import { countParameters } from '@camada/nn';
 import type { ImportanceReport } from '@camada/cka';
@@ -112,7 +113,7 @@ function summaryOf(
     layers,
     layerCount: model.layers.length,
     trainableParameters: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
-    totalParameters: countParameters(model),
+    totalParameters: countParameters(model) + (adapter ? addedNumbers(adapter) : 0),
     examples: { train: rows.train.rows.length, test: rows.test.rows.length },
     learningRate,
     batchSize: settings.batchSize,

@@ -1,6 +1,6 @@
 /** @file Everything that a finished run leaves behind. */
 import { jsonBytes } from '@camada/hub';
-import { adapterData, adapterFiles, type LoraAdapter } from '@camada/lora';
+import { adapterData, adapterFiles, type Adapter } from '@camada/lora';
 import { RECORD_FILE, type CamadaRecord } from '../model/adapter.ts';
 import type { LoadedModel } from '../model/load.ts';
 import type { Network } from '../model/network.ts';
@@ -14,7 +14,7 @@ export interface Output {
   readonly loaded: LoadedModel;
   readonly network: Network;
   /** Undefined for methods that change the model itself. */
-  readonly adapter: LoraAdapter | undefined;
+  readonly adapter: Adapter | undefined;
   readonly record: CamadaRecord;
   readonly report: ReportData;
 }

@@ -12,7 +12,8 @@ import {
   linearNames,
   loraConfig,
   matchTargets,
-  type LoraAdapter,
+  type Adapter,
+  type LoraConfig,
   type LoraOptions,
 } from '@camada/lora';
 import { headModules } from '../model/head.ts';
@@ -24,7 +25,7 @@ export interface Trainable {
   /** Parameters by name; everything else is frozen. */
   readonly parameters: ReadonlyMap<string, Tensor>;
   /** The adapter they belong to; undefined for the methods without one. */
-  readonly adapter: LoraAdapter | undefined;
+  readonly adapter: Adapter<LoraConfig> | undefined;
 }
 
 /** What the choice is made from. */

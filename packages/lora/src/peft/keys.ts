@@ -3,21 +3,23 @@
  * module under `base_model.model.`, then the part; the adapter's own name is left out.
  */
 import { InputError } from '@camada/tensor';
+import type { Method } from '../method/method.ts';
 
 const PREFIX = 'base_model.model.';
 
-/** Parts of an adapter; `lora_A` is [R, in], `lora_B` [out, R], the embedding's A [R, V] and B [C, R]. */
-export type LoraPart = 'lora_A' | 'lora_B' | 'lora_embedding_A' | 'lora_embedding_B';
+/** Begins in names of parts of PEFT's methods: what has one, and is no part of the method at hand, is not understood. */
+const FOREIGN =
+  /(^|\.)(lora_|ia3_|ada[_p]|vera_|oft_|boft_|hada_|lokr_|hra_|vblora_|ln_tuning|token_adapter|adaption_|prompt_)/;
 
-/** What a key stands for: a part of a module's adapter, or a parameter that is stored in full. */
+/** What a key stands for: a part of a layer, a tensor of the whole adapter, or a parameter stored in full. */
 export type AdapterKey =
-  | { readonly kind: 'lora'; readonly path: string; readonly part: LoraPart }
+  | { readonly kind: 'layer'; readonly path: string; readonly suffix: string }
+  | { readonly kind: 'shared'; readonly key: string }
   | { readonly kind: 'parameter'; readonly name: string };
 
-/** The key of a part; the parts of embeddings have no `.weight`. */
-export function loraKey(path: string, part: LoraPart): string {
-  const ending = part === 'lora_A' || part === 'lora_B' ? '.weight' : '';
-  return `${PREFIX}${path}.${part}${ending}`;
+/** The key of a part of a layer. */
+export function layerKey(path: string, suffix: string): string {
+  return `${PREFIX}${path}.${suffix}`;
 }
 
 /** The key of a parameter that is stored in full, such as `classifier.weight`. */
@@ -26,24 +28,22 @@ export function parameterKey(name: string): string {
 }
 
 /** Reads a key. Throws `InputError` on one that is not PEFT's or belongs to another method. */
-export function parseKey(key: string, file: string): AdapterKey {
+export function parseKey(key: string, method: Method, file: string): AdapterKey {
+  const own = method.kind === 'model' ? method.owns(key) : method.sharedKeys?.includes(key);
+  if (own) return { kind: 'shared', key };
   if (!key.startsWith(PREFIX)) {
     throw new InputError(
       `${file}: the tensor "${key}" does not begin with ${PREFIX}; only adapters saved by PEFT or Camada are read.`,
     );
   }
   const rest = key.slice(PREFIX.length);
-  const lora = /^(.+)\.(?:(lora_[AB])\.weight|(lora_embedding_[AB]))$/.exec(rest);
-  const path = lora?.[1];
-  const part = lora?.[2] ?? lora?.[3];
-  if (path !== undefined && isPart(part)) return { kind: 'lora', path, part };
-  if (!/\.(lora_|ia3_|ada[_p]|vera_|token_adapter)/.test(rest))
-    return { kind: 'parameter', name: rest };
+  const suffixes = method.kind === 'layers' ? method.suffixes : [];
+  for (const suffix of suffixes)
+    if (rest.endsWith(`.${suffix}`))
+      return { kind: 'layer', path: rest.slice(0, -suffix.length - 1), suffix };
+  if (!FOREIGN.test(rest)) return { kind: 'parameter', name: rest.replaceAll('.base_layer.', '.') };
   throw new InputError(
-    `${file}: the tensor "${key}" belongs to a kind of adapter that is not supported; only plain LoRA is read.`,
+    `${file}: the tensor "${key}" belongs to a kind of adapter other than ${method.peftType}, or to a part of it ` +
+      'that is not supported.',
   );
-}
-
-function isPart(part: string | undefined): part is LoraPart {
-  return part !== undefined && /^lora_(embedding_)?[AB]$/.test(part);
 }

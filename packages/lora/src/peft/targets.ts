@@ -4,12 +4,12 @@
  * names matched by their end, and a full path given in the list bypasses it.
  */
 import { InputError } from '@camada/tensor';
-import type { LoraConfig } from './config.ts';
+import type { LayerConfig } from './common.ts';
 import { anchored, fullMatch } from './pattern.ts';
 
 /** The part of a config that decides which modules are adapted. */
 export type TargetConfig = Pick<
-  LoraConfig,
+  LayerConfig,
   | 'target_modules'
   | 'exclude_modules'
   | 'layers_to_transform'
@@ -17,8 +17,8 @@ export type TargetConfig = Pick<
   | 'modules_to_save'
 >;
 
-/** What PEFT calls every linear layer but the output. */
-const ALL_LINEAR = 'all-linear';
+/** What PEFT calls every linear layer but the output, as a `target_modules`. */
+export const ALL_LINEAR: string = 'all-linear';
 const OUTPUT_HEADS: readonly string[] = ['lm_head', 'score', 'classifier'];
 
 /** PEFT's default targets, by the `model_type` of `config.json`; those of DistilBERT, ModernBERT and Phi-3 are ours (PEFT has none). */
@@ -157,17 +157,8 @@ function noMatch(asked: string, moduleNames: readonly string[]): InputError {
   );
 }
 
-/** Rank, alpha and scale of one module; the first pattern that fits the end of its path decides. */
-export function moduleScale(
-  path: string,
-  config: Pick<LoraConfig, 'r' | 'lora_alpha' | 'rank_pattern' | 'alpha_pattern' | 'use_rslora'>,
-): { readonly r: number; readonly alpha: number; readonly scale: number } {
-  const r = patternValue(config.rank_pattern, path) ?? config.r;
-  const alpha = patternValue(config.alpha_pattern, path) ?? config.lora_alpha;
-  return { r, alpha, scale: alpha / (config.use_rslora ? Math.sqrt(r) : r) };
-}
-
-function patternValue(
+/** The value of the first pattern that fits the end of a path; undefined where none does. */
+export function patternValue(
   patterns: Readonly<Record<string, number>>,
   path: string,
 ): number | undefined {

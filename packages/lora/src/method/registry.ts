@@ -1,0 +1,21 @@
+/** @file The table of methods by PEFT's `peft_type`: a new method is one line here. */
+import { InputError } from '@camada/tensor';
+import { LORA } from '../lowrank/lora.ts';
+import type { Method } from './method.ts';
+
+const ALL: readonly Method[] = [LORA];
+
+/** Methods by `peft_type`. */
+export const METHODS: ReadonlyMap<string, Method> = new Map(
+  ALL.map((method) => [method.peftType, method]),
+);
+
+/** The method of a `peft_type`. Throws InputError, naming the file, when there is none. */
+export function methodOf(peftType: string, file: string): Method {
+  const method = METHODS.get(peftType);
+  if (method) return method;
+  throw new InputError(
+    `${file}: peft_type is "${peftType}", but only ${[...METHODS.keys()].join(', ')} can be read; ` +
+      'merge it into the model with PEFT, or convert it.',
+  );
+}
