@@ -300,11 +300,7 @@ export class Lowering {
 
   private gather(node: NodeOf<'gather'>, index: Index): ValueId {
     const [table, indices] = node.inputs as readonly [Node, Node];
-    if (
-      table.op !== 'buffer' &&
-      (!this.context.hasMemory(table) || this.context.members.has(table))
-    )
-      throw new NeedsMemory(table);
+    const from = this.tableMemory(table);
     const rank = indices.shape.length;
     const row = this.visit(indices, index.slice(0, rank));
     const [stride] = contiguousStrides(table.shape) as [number];
@@ -317,9 +313,18 @@ export class Lowering {
     const guard = this.guard;
     const operands = guard === undefined ? [row] : [row, guard];
     return this.draft.add(
-      { kind: 'gather', dtype, from: table, at, index: row, stride, rows, guard },
+      { kind: 'gather', dtype, from, at, index: row, stride, rows, guard },
       operands,
     );
+  }
+
+  /** The node whose memory holds the table: the same elements under another shape do. */
+  private tableMemory(table: Node): Node {
+    const { hasMemory, members } = this.context;
+    let node = table;
+    while (node.op === 'reshape' && !hasMemory(node)) node = node.inputs[0]!;
+    if (node.op === 'buffer' || (hasMemory(node) && !members.has(node))) return node;
+    throw new NeedsMemory(node);
   }
 
   private matmul(node: Node, index: Index): ValueId {

@@ -1,6 +1,6 @@
 /** @file Structure: how many kernels a program takes, so that fusion cannot silently stop. */
 import { describe, expect, test } from 'vitest';
-import { randomUniform, realize, tensor, where, zeros } from '@camada/tensor';
+import { concat, randomUniform, realize, tensor, where, zeros } from '@camada/tensor';
 import type { Tensor } from '@camada/tensor';
 import { DEVICES, on } from './devices.ts';
 import { values } from './generate.ts';
@@ -102,6 +102,19 @@ const rows: Row[] = [
     },
   },
   { name: 'argmax', kernels: 1, build: () => x().argmax() },
+  { name: 'argsort', kernels: 1, build: () => x().argsort() },
+  { name: 'the three largest of each row', kernels: 3, build: () => x().topk(3) },
+  { name: 'a running sum of four doubling steps', kernels: 2, build: () => x().cumsum() },
+  { name: 'a running sum of six', kernels: 2, build: () => input([4, 64]).cumsum() },
+  {
+    name: 'rotation of halves, of a sum that is not in memory',
+    kernels: 1,
+    build: () => {
+      const y = x().add(input([8, 16], 2));
+      const turned = concat([y.slice(1, 8, 16).neg(), y.slice(1, 0, 8)], 1);
+      return y.mul(input([8, 16], 3)).add(turned.mul(input([8, 16], 4)));
+    },
+  },
   {
     name: 'indexAdd',
     kernels: 1,
