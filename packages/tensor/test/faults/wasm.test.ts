@@ -79,3 +79,19 @@ test('a kernel that stops in the middle of a run poisons the device and says so'
   await expect(p.data()).rejects.toThrow(/failed.*resetDevice/);
   device.dispose();
 });
+
+test('code that the engine refuses is an error with the kernels; where it takes none, with what is needed', async () => {
+  const pool = new MemoryPool(64 * MIB, false);
+  const crew = new SoloCrew(pool);
+  const device = new Device(new WasmBackend({ pool, crew, relaxed: false }));
+  useDevice(device);
+  crew.addModule = () => {
+    throw new WebAssembly.CompileError('not this one');
+  };
+  const x = tensor([1, 2, 3]);
+  await expect(x.exp().data()).rejects.toThrow(/refused the code of exp\[3\].*not this one/);
+  await expect(x.exp().data()).rejects.toThrow(DeviceError);
+  expect([...(await x.data())]).toEqual([1, 2, 3]);
+  expect(() => new WasmBackend({ pool, crew, relaxed: false })).toThrow(/SIMD.*wasm-unsafe-eval/);
+  device.dispose();
+});

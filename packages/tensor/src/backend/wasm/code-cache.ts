@@ -35,7 +35,10 @@ export class CodeCache {
     this.#memory = memory;
     this.#relaxed = relaxed;
     this.#crew = crew;
-    crew.addModule(libraryModule(memory, relaxed));
+    const needs =
+      'this page or engine runs no WebAssembly with SIMD; it takes Node 20, or a browser of 2023 and, where the page has ' +
+      "a content security policy, 'wasm-unsafe-eval' in its script-src";
+    addModule(crew, libraryModule(memory, relaxed), needs);
   }
 
   /** Compiled forms of the kernels, in order. Each must be given back by `release`. */
@@ -45,7 +48,7 @@ export class CodeCache {
     for (const [i, { kernel, key }] of list.entries())
       if (!this.#entries.has(key) && !fresh.has(key))
         fresh.set(key, generateOrExplain(kernel, kernels[i]!.label, this.#relaxed));
-    if (fresh.size > 0) this.#compileModule(fresh);
+    if (fresh.size > 0) this.#compileModule(fresh, namesOf(kernels));
     return list.map(({ key }) => {
       const entry = this.#entries.get(key)!;
       if (entry.uses++ === 0) this.#count(entry.module, 1);
@@ -53,14 +56,14 @@ export class CodeCache {
     });
   }
 
-  #compileModule(fresh: ReadonlyMap<string, KernelCode>): void {
+  #compileModule(fresh: ReadonlyMap<string, KernelCode>, labels: string): void {
     const codes = [...fresh];
     const functions = codes
       .flatMap(([, { phases }]) => phases)
       .map((phase, index) => ({ ...phase.function, exported: `k${index}` }));
     const imports = LIBRARY.map((name, i) => ({ name, signature: LIBRARY_SIGNATURES[i]! }));
     const bytes = encodeModule({ memory: this.#memory, imports, functions });
-    const module = this.#crew.addModule(bytes);
+    const module = addModule(this.#crew, bytes, `the engine refused the code of ${labels}`);
     let index = 0;
     for (const [key, { phases, workspace }] of codes) {
       const works = phases.map(({ units, unitCost }): Work => {
@@ -89,6 +92,20 @@ export class CodeCache {
       if (entry.module === module) this.#entries.delete(key);
     this.#liveKernels.delete(module);
     this.#crew.dropModule(module);
+  }
+}
+
+function namesOf(kernels: readonly Kernel[]): string {
+  const names = kernels.slice(0, 3).map(({ label }) => label);
+  return names.join(', ') + (kernels.length > 3 ? ` and ${kernels.length - 3} more` : '');
+}
+
+/** Compiles a module. Throws DeviceError that says `what` went wrong. */
+function addModule(crew: Crew, bytes: Uint8Array<ArrayBuffer>, what: string): number {
+  try {
+    return crew.addModule(bytes);
+  } catch (error) {
+    throw new DeviceError(`wasm: ${what} (${String(error)})`, { cause: error });
   }
 }
 
