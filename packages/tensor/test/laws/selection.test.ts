@@ -42,6 +42,15 @@ describe.each([...DEVICES, 'reference'] as const)('selection on %s', (device) =>
     expect(await list(corner)).toEqual([3, 2, 3, 1, 0, 1, 3, 2, 3]);
   });
 
+  test('padding is an element of the type', async () => {
+    await on(device);
+    const x = tensor(Int32Array.of(-7, -9), [1, 1, 2]);
+    expect(await list(x.pad([0, 0, 1], [0, 0, 1], 0.7))).toEqual([0, -7, -9, 0]);
+    expect(await list(x.maxPool1d(2, { padding: 1 }))).toEqual([-7, -9]);
+    const flags = tensor(Uint32Array.of(0, 1), [2], 'bool');
+    expect(await list(flags.pad([1], [0], 5))).toEqual([1, 0, 1]);
+  });
+
   test('of several updates of one place the last stays', async () => {
     await on(device);
     const index = tensor(Int32Array.of(1, 1, 0, 1), [4]);
