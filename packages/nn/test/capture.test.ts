@@ -245,6 +245,19 @@ describe('capture', () => {
     expect(run.builds()).toBe(3);
   });
 
+  it('goes on when something that it closes over is computed and kept meanwhile', async () => {
+    await on('wasm');
+    const table = tensor([1, 2, 3]).exp();
+    const run = capture((t: Tensor) => t.add(table));
+    const values: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      values.push((await (await run(tensor([i, 0, 0]))).data())[0]!);
+      if (i === 0) await table.data();
+    }
+    values.forEach((value, i) => expect(value).toBeCloseTo(i + Math.E, 5));
+    expect(run.builds()).toBe(3);
+  });
+
   it('checks again as often as asked', async () => {
     await on('wasm');
     let hidden = 1;

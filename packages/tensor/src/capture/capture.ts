@@ -183,10 +183,11 @@ function readWords({ words, live }: Recording): Uint32Array {
   return fresh;
 }
 
-/** True where memory that the step closes over is gone and has no successor. */
-function isStale({ sources }: Recording): boolean {
-  return sources.some((source) =>
-    source.kind === 'memory' ? source.lineage.current.disposed : false,
+/** True where memory that the step closes over is gone without a successor, or what it computed is in memory now. */
+function isStale({ sources, outer }: Recording): boolean {
+  return (
+    outer.some((node) => leafStorage(node)) ||
+    sources.some((source) => source.kind === 'memory' && source.lineage.current.disposed)
   );
 }
 

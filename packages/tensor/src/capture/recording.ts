@@ -58,6 +58,8 @@ export interface Recording {
   readonly updated: readonly Holder[];
   /** The step's result with a `Place` for each tensor. */
   readonly result: unknown;
+  /** What the step closes over and computes at each call: once one of these has memory, the graph is another. */
+  readonly outer: readonly Node[];
   /** False where state got its first memory in this call: the next one has another graph. */
   readonly settled: boolean;
 }
@@ -150,6 +152,7 @@ function assemble(target: Device, built: Built): FirstCall {
     outputs: data.outputs,
     updated: updates.map(([holder]) => holder),
     result: places,
+    outer: traced.madeBefore(built.since),
     settled: updates.every(([, replaces]) => replaces !== undefined),
   };
   const inputs = data.inputs.map((storage) => actual(storage, built));

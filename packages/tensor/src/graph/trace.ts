@@ -23,6 +23,8 @@ export interface Trace {
   readonly leaves: readonly Node[];
   /** Scalar nodes by slot. */
   readonly scalars: readonly Node[];
+  /** Nodes to compute that were made before the one with this serial. */
+  readonly madeBefore: (serial: number) => Node[];
   readonly graph: () => Graph;
 }
 
@@ -181,6 +183,10 @@ export function trace(wanted: readonly Wanted[]): Trace {
     inputs: tracer.inputs,
     leaves: tracer.leaves,
     scalars: tracer.scalars,
+    madeBefore: (serial) =>
+      tracer.entries.flatMap(({ node, inputs }) =>
+        inputs.length > 0 && node.serial < serial ? [node] : [],
+      ),
     graph: () => buildGraph(tracer, ids, replaces),
   };
 }
