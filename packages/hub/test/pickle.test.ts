@@ -13,7 +13,7 @@ import {
   openSafetensors,
 } from '@camada/hub';
 import { readPickle } from '../src/pickle/machine.ts';
-import { readZip } from '../src/pickle/zip.ts';
+import { readEntryBytes, readZip } from '../src/pickle/zip.ts';
 import { expectInputError, join8, utf8 } from './support.ts';
 
 const GOLDEN = new URL('golden/pickle/', import.meta.url).pathname;
@@ -145,4 +145,58 @@ describe('damage', () => {
     expect((await readZip(await fileSource(`${GOLDEN}state.pt`))).size).toBeGreaterThan(5);
     return new DataView(file.buffer).getUint32(file.length - 6, true);
   }
+});
+
+describe('zip files over 4 GB', () => {
+  /** One stored entry whose sizes and places are in zip64 fields, as they are beyond 4 GB. */
+  function longZip(name: string, content: Uint8Array): Uint8Array {
+    const title = utf8(name);
+    const bytes = (...fields: [2 | 4 | 8, number][]): Uint8Array => {
+      const view = new DataView(new ArrayBuffer(fields.reduce((sum, [width]) => sum + width, 0)));
+      let at = 0;
+      for (const [width, value] of fields) {
+        if (width === 2) view.setUint16(at, value, true);
+        else if (width === 4) view.setUint32(at, value, true);
+        else view.setBigUint64(at, BigInt(value), true);
+        at += width;
+      }
+      return new Uint8Array(view.buffer);
+    };
+    const local = join8([
+      bytes([4, 0x04034b50], [2, 45], [2, 0], [2, 0], [4, 0], [4, 0]),
+      bytes([4, 0xffffffff], [4, 0xffffffff], [2, title.length], [2, 0]),
+      title,
+      content,
+    ]);
+    const central = join8([
+      bytes([4, 0x02014b50], [2, 45], [2, 45], [2, 0], [2, 0], [4, 0], [4, 0]),
+      bytes([4, 0xffffffff], [4, 0xffffffff], [2, title.length], [2, 32], [2, 0], [2, 0]),
+      bytes([2, 0], [4, 0], [4, 0xffffffff]),
+      title,
+      bytes([2, 9], [2, 0], [2, 1], [2, 24], [8, content.length], [8, content.length], [8, 0]),
+    ]);
+    const end = bytes([4, 0x06064b50], [8, 44], [2, 45], [2, 45], [4, 0], [4, 0]);
+    const rest = bytes([8, 1], [8, 1], [8, central.length], [8, local.length]);
+    const locator = bytes([4, 0x07064b50], [4, 0], [8, local.length + central.length], [4, 1]);
+    const short = bytes([4, 0x06054b50], [2, 0xffff], [2, 0xffff], [2, 0xffff], [2, 0xffff]);
+    return join8([
+      local,
+      central,
+      end,
+      rest,
+      locator,
+      short,
+      bytes([4, 0xffffffff], [4, 0xffffffff], [2, 0]),
+    ]);
+  }
+
+  test('are found through their zip64 records', async () => {
+    const source = memorySource(longZip('archive/data.pkl', utf8('content')), 'm.bin');
+    const entries = await readZip(source);
+    expect([...entries]).toEqual([['archive/data.pkl', { header: 0, size: 7 }]]);
+    const entry = entries.get('archive/data.pkl')!;
+    expect(await readEntryBytes(source, entry)).toEqual(utf8('content'));
+    expect(await readEntryBytes(source, entry, 3, 2)).toEqual(utf8('te'));
+    await expectInputError(() => readEntryBytes(source, entry, 3, 5), /runs over its end/);
+  });
 });
