@@ -38,6 +38,14 @@ export { meaningOf, type Domain, type ElementwiseOp } from './ops/primitive.ts';
 export { erf } from './ops/special.ts';
 export type { AttrsOf, Node, NodeOf, OpName, Range } from './graph/node.ts';
 export { NodeTable } from './graph/node-table.ts';
+export type {
+  AvgPoolOptions,
+  ConvOptions,
+  ConvTransposeOptions,
+  PerAxis,
+  WindowOptions,
+} from './graph/composite/convolution.ts';
+export type { PadMode } from './graph/composite/join.ts';
 export type { Axes } from './methods/base.ts';
 export type { ScanOptions } from './graph/composite/scan.ts';
 export { Tensor, realize, type Operand } from './tensor.ts';

@@ -1,7 +1,7 @@
 /** @file A graph as text, a node a line: `%3 = mul(%0, %2) f32 [4, 5]`. */
 import { showShape } from '../shape.ts';
 import type { Graph } from './graph.ts';
-import type { Node } from './node.ts';
+import type { Node, Range } from './node.ts';
 
 /** The nodes of a graph in order, then its outputs. */
 export function printGraph(graph: Graph): string {
@@ -33,7 +33,22 @@ function nameOf(node: Node, graph: Graph): string {
       return `reduce ${node.attrs.name} axes ${showShape(node.attrs.axes)}`;
     case 'permute':
       return `permute ${showShape(node.attrs.order)}`;
+    case 'slice':
+      return `slice [${node.attrs.ranges.map(showRange).join(', ')}]`;
+    case 'pad': {
+      const { before, after, interior, value } = node.attrs;
+      return `pad ${[before, after, interior].map(showShape).join(' ')} of ${value}`;
+    }
+    case 'shear':
+      return `shear axis ${node.attrs.axis} by ${node.attrs.by} along ${node.attrs.along}`;
+    case 'scatter':
+      return `scatter ${node.attrs.keep}`;
     default:
       return node.op;
   }
+}
+
+/** `start:end:step`, as a slice is written. */
+function showRange({ start, length, step }: Range): string {
+  return `${start}:${start + step * length}${step === 1 ? '' : `:${step}`}`;
 }

@@ -183,27 +183,11 @@ const VIEWS: Record<ViewStep['kind'], View> = {
 };
 
 /** A permutation of 0 … n − 1. */
-export function shuffled(n: number, next: () => number): number[] {
+function shuffled(n: number, next: () => number): number[] {
   const order = Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
     const j = below(next, i + 1);
     [order[i], order[j]] = [order[j]!, order[i]!];
   }
   return order;
-}
-
-/**
- * An operand that broadcasts to `shape` and lies in memory in another order: some axes are 1, leading
- * ones may be missing, and `arrange` brings the stored axes into place.
- */
-export function broadcastOperand(
-  shape: Shape,
-  seed: number,
-): { stored: number[]; arrange: (x: Tensor) => Tensor } {
-  const next = sequence(seed);
-  const kept = shape.slice(next() < 0.3 ? below(next, shape.length + 1) : 0);
-  const sizes = kept.map((n) => (next() < 0.25 ? 1 : n));
-  const order = next() < 0.5 ? shuffled(sizes.length, next) : sizes.map((_, i) => i);
-  const back = order.map((_, axis) => order.indexOf(axis));
-  return { stored: order.map((axis) => sizes[axis]!), arrange: (x) => x.permute(back) };
 }
