@@ -166,10 +166,10 @@ export interface MatmulKernel extends KernelBase {
 }
 
 /**
- * `out[v, c] = Σ over n with index[n] = v of updates[n, c]`, zero where nothing points; indices outside
- * [0, rows) are ignored; the sum runs in the order of n (no atomics: same bits every run). All
+ * `out[v, c] = Σ over n with index[n] = v of updates[n, c]`, or the last of these; zero where nothing points. Indices
+ * outside [0, rows) are ignored; updates are taken in the order of n (no atomics: same bits every run). All
  * contiguous. `values` and `stores` are empty; `loop` is `[rows, width]`. Buffers: 0 index (i32), 1 updates
- * (f32), 2 out (f32).
+ * and 2 out (both f32, i32 or u32).
  */
 export interface ScatterKernel extends KernelBase {
   readonly kind: 'scatter';
