@@ -250,6 +250,7 @@ TEXTS = [
     '  two spaces,   three\n\nlines\t\ttabs \r\n end ',
     'naïve café über 世界 🤗 \u00e9 e\u0301',
     'lowest newest <|end|>after<|user|> <extra>token</s>',
+    '½ cup, x³ and ٣٤ or Ⅻ, 12,5',
     'x',
     '',
     'def main(argument): return HTTPServer',
@@ -418,7 +419,7 @@ TRUNCATIONS = [
     (strategy, side, length, first, second)
     for strategy in ('longest_first', 'only_first', 'only_second')
     for side in ('right', 'left')
-    for length, first, second in ((16, 0, 1), (17, 1, 0), (16, 7, 0))
+    for length, first, second in ((16, 0, 1), (17, 1, 0), (16, 8, 0))
 ]
 
 

@@ -10,13 +10,21 @@ const WORD = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}`;
 /** Punctuation of the Rust tokenizers: Unicode's and ASCII's signs. */
 const SIGN = String.raw`\p{P}$+<=>^\x60|~`;
 
-/** Pre-tokenizers by their type; each keeps what its expression finds. */
-const REPAIRED: Readonly<Record<string, string>> = {
-  // The library's \w knows ASCII only.
-  Whitespace: String.raw`[${WORD}]+|[^${WORD}\s]+`,
-  // The library keeps neighbouring signs together.
-  Punctuation: `[^${SIGN}]+|[${SIGN}]`,
-};
+/** The expression that finds the pieces which a pre-tokenizer keeps; undefined where the library is right. */
+function expressionOf(pre: JsonRecord): string | undefined {
+  switch (pre['type']) {
+    // The library's \w and \d know ASCII only.
+    case 'Whitespace':
+      return String.raw`[${WORD}]+|[^${WORD}\s]+`;
+    case 'Digits':
+      return String.raw`\P{N}+|\p{N}${pre['individual_digits'] === true ? '' : '+'}`;
+    // The library keeps neighbouring signs together.
+    case 'Punctuation':
+      return (pre['behavior'] ?? 'Isolated') === 'Isolated' ? `[^${SIGN}]+|[${SIGN}]` : undefined;
+    default:
+      return undefined;
+  }
+}
 
 /** The tokenizer with its pre-tokenizers repaired. */
 export function repairTokenizer(tokenizer: JsonRecord): JsonRecord {
@@ -27,10 +35,10 @@ function repairPre(pre: unknown): unknown {
   if (!isRecord(pre)) return pre ?? null;
   const inner = pre['pretokenizers'];
   if (Array.isArray(inner)) return { ...pre, pretokenizers: inner.map(repairPre) };
-  const type = String(pre['type'] as string);
-  const isolated = (pre['behavior'] ?? 'Isolated') === 'Isolated';
-  if (!isolated || !Object.hasOwn(REPAIRED, type)) return pre;
-  return { type: 'Split', pattern: { Regex: REPAIRED[type] }, behavior: 'Removed', invert: true };
+  const Regex = expressionOf(pre);
+  return Regex === undefined
+    ? pre
+    : { type: 'Split', pattern: { Regex }, behavior: 'Removed', invert: true };
 }
 
 /** The configuration, in which the library looks for the unknown token of a WordLevel model. */
