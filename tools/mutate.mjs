@@ -22,6 +22,9 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const TENSOR = 'packages/tensor/src';
 const LAWS = ['packages/tensor/test/laws', 'packages/tensor/test/schedule'];
 const GRADIENTS = ['packages/autograd/test'];
+const FAULTS = ['split', 'splitting', 'memory', 'state'].map(
+  (name) => `packages/tensor/test/faults/${name}.test.ts`,
+);
 
 /** One fault: what the text becomes, and the tests that must fail. */
 const MUTATIONS = [
@@ -108,6 +111,34 @@ const MUTATIONS = [
     from: '1 / Math.sqrt(1 - beta2 ** this.steps)',
     to: '1 / Math.sqrt(1 - beta2 ** (this.steps + 1))',
     tests: ['packages/nn/test/optim.test.ts'],
+  },
+  {
+    name: 'a split sum that forgets the pieces before',
+    file: `${TENSOR}/backend/webgpu/split/split.ts`,
+    from: 'from: summed ? middle : task.from,',
+    to: 'from: task.from,',
+    tests: FAULTS,
+  },
+  {
+    name: 'a window of a split kernel that ends too early',
+    file: `${TENSOR}/backend/webgpu/split/reach.ts`,
+    from: 'Math.ceil(((last + 1) * width) / GRAIN) * GRAIN - offset',
+    to: 'Math.floor(((last + 1) * width) / GRAIN) * GRAIN - offset',
+    tests: FAULTS,
+  },
+  {
+    name: 'an update kept although its run was refused',
+    file: `${TENSOR}/realize.ts`,
+    from: 'pending.delete(holder);\n    undoUpdates([update]);',
+    to: 'pending.delete(holder);',
+    tests: FAULTS,
+  },
+  {
+    name: 'a read that does not ask whether the device failed',
+    file: `${TENSOR}/backend/webgpu/backend.ts`,
+    from: 'const results = await Promise.all(waits);\n      this.#health.check();',
+    to: 'const results = await Promise.all(waits);',
+    tests: FAULTS,
   },
 ];
 
