@@ -83,6 +83,16 @@ describe('checkpoint', () => {
     expect(eight.kernels).toBeLessThan(1.5 * whole.kernels);
   });
 
+  it('waits for each gradient apart', () => {
+    const x = sample([4]);
+    const f = (a: Tensor): Tensor => a.exp().tanh();
+    const loss = checkpoint(f, x).mul(2).sum().add(checkpoint(f, x).square().sum());
+    const { nodes } = trace(
+      grad(loss, [x]).map(({ node }) => ({ node, replaces: undefined })),
+    ).graph();
+    expect(nodes.filter(({ op }) => op === 'barrier')).toHaveLength(2);
+  });
+
   it('passes gradients to what the function closes over, and to all inputs', async () => {
     const [w, x, y] = [sample([3, 3]), sample([2, 3], 2), sample([2, 3], 3)];
     const closed = x.square().add(0.5); // an intermediate value from outside
