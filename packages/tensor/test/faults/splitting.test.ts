@@ -47,6 +47,20 @@ const PROGRAMS: Readonly<Record<string, (x: Tensor, y: Tensor) => Tensor | Tenso
   'sums by index': (x) => zeros([330, x.shape[1]!]).indexAdd(0, indices(320, 330), x).add(1),
   'a tensor and itself reversed in halves': (x) =>
     x.add(concat([x.slice(0, 160, 320), x.slice(0, 0, 160)], 0)),
+  'every third element backwards': (x) => x.slice(1, -1, undefined, -3).flip(0).mul(2),
+  'zeros between elements': (x) => x.pad([1, 0], [0, 2], 0, [1, 2]).add(1),
+  'a mirrored border': (x) => x.pad([3, 2], [1, 4], 'reflect').mul(2),
+  'windows that overlap': (x) => x.unfold(0, 5, 2).max(-1),
+  'a turn of both axes': (x) => x.roll([100, -7], [0, 1]).add(x),
+  'elements along an axis': (x) =>
+    x.takeAlongAxis(indices(320 * 150, 200).reshape([320, 150]), 1).add(1),
+  'elements put along an axis': (x) =>
+    x.scatterAdd(0, indices(40 * 200, 320).reshape([40, 200]), 1).mul(2),
+  'a convolution': (x, y) =>
+    x.reshape([1, 4, 80, 200]).conv2d(y.flatten().slice(0, 0, 72).reshape([2, 4, 3, 3]), {
+      padding: 1,
+      stride: 2,
+    }),
   concat: (x) => concat([x, x.mul(2), x.slice(0, 1, 7)], 0),
   '16-bit floats': (x) => x.cast('f16').add(1).cast('bf16').mul(2),
 };
