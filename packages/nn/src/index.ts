@@ -28,6 +28,8 @@ export {
   type BatchLimits,
   type BatchRows,
 } from './batch.ts';
+export type { Prompting } from './prompting.ts';
+export type { GatedPrompt, PastPair, PromptPass, PromptValues } from './prompt-pass.ts';
 export { Random } from './rng.ts';
 export { initializeParameters, kaimingUniform, normal, parameterKey, uniform } from './init.ts';
 
@@ -117,13 +119,15 @@ export type { CacheRows, KeyValueCache } from './models/decoder/cache.ts';
 export { MODEL_TYPES, emptyModel, modelFromConfig, supportedTasks } from './models/registry.ts';
 export type { LabelConfig, ProblemType } from './models/labels.ts';
 export type { HeadTask, ModelOptions, Task } from './models/architecture.ts';
-export {
-  loadWeights,
-  type LoadOptions,
-  type LoadReport,
-  type WeightEntry,
-  type WeightFile,
-} from './models/weights.ts';
+export { loadWeights, type LoadOptions, type LoadReport } from './models/weights.ts';
+export type { WeightEntry, WeightFile } from './models/weight-file.ts';
+
+export { QuantizedEmbedding, QuantizedLinear } from './quantized/layers.ts';
+export { isPacked, packedTensors, type PackOptions } from './quantized/load.ts';
+export { fromBlocks, PACKED_TYPES, type PackedBlocks } from './quantized/blocks.ts';
+export { QUANTIZATIONS, quantize, type Quantization } from './quantized/quantize.ts';
+export { QuantizedWeight, type Codes, type WeightParts } from './quantized/weight.ts';
+export type { Lanes, Plane, Scales } from './quantized/scales.ts';
 
 export {
   crossEntropy,

@@ -1,36 +1,13 @@
 /** @file From a checkpoint's arrays to a model's parameters. */
-import {
-  InputError,
-  computeType,
-  tensor,
-  upload,
-  widenHalves,
-  type DType,
-  type Shape,
-  type Tensor,
-  type TypedArray,
-} from '@camada/tensor';
+import { InputError, computeType, tensor, upload, widenHalves, type Tensor } from '@camada/tensor';
 import { initializeParameters } from '../init.ts';
 import { checkFits, loadParameters, namedParameters } from '../module.ts';
+import { packLayers, type PackOptions } from '../quantized/load.ts';
+import type { WeightEntry, WeightFile } from './weight-file.ts';
 import type { Model } from './model.ts';
 
-/** One stored array; f16 and bf16 are raw 16-bit patterns. */
-export interface WeightEntry {
-  readonly dtype: DType;
-  readonly shape: Shape;
-  readonly data: TypedArray;
-}
-
-/** A checkpoint: what `openSafetensors` of @camada/hub gives, or anything like it. */
-export interface WeightFile {
-  readonly names: readonly string[];
-  /** Shape of an array before it is read, where the file can tell; then nothing is loaded when one does not fit. */
-  entry?(name: string): { readonly shape: Shape };
-  read(name: string): WeightEntry | Promise<WeightEntry>;
-}
-
 /** How weights are to be held. */
-export interface LoadOptions {
+export interface LoadOptions extends PackOptions {
   /** Seed of parameters that the file lacks; 0 when left out. */
   readonly seed?: number;
   /** Keep f16 and bf16 as they are, at half the memory (frozen weights); otherwise they become f32. */
@@ -66,11 +43,17 @@ export async function loadWeights(
     const shape = file.entry?.(source).shape;
     if (shape) checkFits(name, shape, parameters.get(name)!.shape);
   }
-  const values = await readAll(file, sources, parameters, options);
+  const packed = await packLayers(model, file, sources, options);
+  const plain = new Map([...sources].filter(([name]) => !packed.has(name)));
+  const values = await readAll(file, plain, parameters, options);
   const { loaded, missing } = loadParameters(model, (name) => values.get(name));
   initializeParameters(model, model.config.initializer_range, options.seed ?? 0, missing);
   const used = new Set(sources.values());
-  return { loaded, initialized: missing, unused: file.names.filter((name) => !used.has(name)) };
+  return {
+    loaded: [...packed, ...loaded],
+    initialized: missing,
+    unused: file.names.filter((name) => !used.has(name)),
+  };
 }
 
 async function readAll(
