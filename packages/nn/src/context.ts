@@ -11,6 +11,7 @@ import {
   type RandomKey,
   type Tensor,
 } from '@camada/tensor';
+import type { PromptPass } from './prompt-pass.ts';
 
 /** State of one forward pass, handed to every `call`. */
 export interface Context {
@@ -20,6 +21,8 @@ export interface Context {
   dropoutKey(): HostKey;
   /** Receives hidden states [B, T, C] by name; see `HiddenName`. */
   capture?(name: string, hidden: Tensor): void;
+  /** What adapters add to this pass; the model sets it (see `Prompting`). */
+  readonly prompt?: PromptPass;
 }
 
 /** How a pass is to run. */

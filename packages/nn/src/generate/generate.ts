@@ -15,6 +15,7 @@ export type GeneratedStep = readonly (number | undefined)[];
 
 /** A batch of prompts and what follows them. */
 interface Texts {
+  /** Virtual ids included. */
   readonly prompts: readonly (readonly number[])[];
   readonly rows: readonly Row[];
   /** Columns of the prompts, padding included. */
@@ -67,20 +68,22 @@ export async function* generateSteps(
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedStep> {
   checkGeneration(model, prompts, options);
-  const limit = mostPositions(model.config);
+  const virtual = model.virtualIds;
+  const limit = mostPositions(model.config) - virtual.length;
   const ends = new Set(options.eosTokenIds ?? model.config.eos_token_id);
   const room = prompts.map(({ length }) => Math.min(options.maxNewTokens, limit - length));
   const rows = prompts.map(
     (prompt, index) => new Row({ prompt, index, room: room[index]!, ends }, options),
   );
-  const length = padded(Math.max(...prompts.map((prompt) => prompt.length)));
+  const whole = prompts.map((prompt) => [...virtual, ...prompt]);
+  const length = padded(Math.max(...whole.map((prompt) => prompt.length)));
   const cache = model.createCache({
-    starts: prompts.map((prompt) => length - prompt.length),
+    starts: whole.map((prompt) => length - prompt.length),
     columns: padded(length + Math.max(...room)),
-    longest: Math.max(...prompts.map((prompt, row) => prompt.length + room[row]!)),
+    longest: Math.max(...whole.map((prompt, row) => prompt.length + room[row]!)),
   });
   try {
-    yield* steps(model, { prompts, rows, length }, cache);
+    yield* steps(model, { prompts: whole, rows, length }, cache);
   } finally {
     cache.dispose();
   }

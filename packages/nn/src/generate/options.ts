@@ -1,6 +1,5 @@
 /** @file How to continue texts. */
 import { InputError } from '@camada/tensor';
-import { mostPositions } from '../models/decoder/config.ts';
 import type { CausalLM } from '../models/decoder/causal.ts';
 import { checkSampling, type SampleOptions } from '../sample.ts';
 
@@ -35,8 +34,8 @@ export function checkGeneration(
   for (const [row, prompt] of prompts.entries()) checkPrompt(model, prompt, row);
 }
 
-function checkPrompt({ config }: CausalLM, prompt: readonly number[], row: number): void {
-  const limit = mostPositions(config);
+function checkPrompt({ config, limits }: CausalLM, prompt: readonly number[], row: number): void {
+  const limit = limits.maxLength;
   const known = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < config.vocab_size;
   const unknown = prompt.find((id) => !known(id));
   if (prompt.length === 0) throw new InputError(`generate: prompt ${row} has no tokens`);

@@ -14,6 +14,7 @@ import { Linear, type Layer } from '../layers/linear.ts';
 import { paddingBias } from '../layers/mask.ts';
 import { LayerNorm } from '../layers/norm.ts';
 import { firstToken } from '../layers/pool.ts';
+import { embedTokens, prompted, withPast, withoutPast, type Prompting } from '../prompting.ts';
 import type { BertBlockConfig, BertConfig } from './bert-config.ts';
 import { bertAliases } from './bert-names.ts';
 import { throughBlocks, type EncoderPass, type Encoder } from './encoder.ts';
@@ -43,7 +44,7 @@ export class BertEmbeddings {
     const [count, length] = batch.inputIds.shape as [number, number];
     if (length > this.capacity)
       throw new InputError(`${length} tokens do not fit a model of ${this.capacity} positions`);
-    const words = this.word_embeddings.call(batch.inputIds); // [B, T, C]
+    const words = embedTokens(this.word_embeddings, batch.inputIds, context); // [B, T, C]
     const summed = words.add(this.#types(batch)).add(this.positions(batch)); // [B, T, C]
     const rows = this.LayerNorm.call(summed.reshape([count * length, words.shape[2]!]));
     return this.dropout.call(rows, context);
@@ -88,14 +89,12 @@ export class BertSelfAttention {
   call(rows: Tensor, pass: EncoderPass): Tensor {
     const heads = (layer: Layer): Tensor =>
       splitHeads(layer.call(rows, pass.context), this.heads, pass); // [B, H, T, D]
-    const mixed = attention(
-      heads(this.query),
-      heads(this.key),
-      heads(this.value),
-      pass.bias,
-      this.dropout,
+    const { key, value } = withPast(
+      { key: heads(this.key), value: heads(this.value) },
+      pass.block ?? 0,
       pass.context,
     );
+    const mixed = attention(heads(this.query), key, value, pass.bias, this.dropout, pass.context);
     return mergeHeads(mixed);
   }
 }
@@ -210,6 +209,7 @@ export class BertModel implements Encoder {
   readonly prefix: string = 'bert';
   readonly words: string = 'embeddings.word_embeddings.weight';
   readonly config: BertConfig;
+  prompting: Prompting | undefined;
   readonly embeddings: BertEmbeddings;
   readonly encoder: BertEncoder;
   /** Absent in masked language models. */
@@ -236,7 +236,7 @@ export class BertModel implements Encoder {
   get limits(): BatchLimits {
     return {
       vocabSize: this.config.vocab_size,
-      maxLength: this.embeddings.capacity,
+      maxLength: this.embeddings.capacity - (this.prompting?.tokens ?? 0),
       tokenTypes: this.config.type_vocab_size,
       padTokenId: this.config.pad_token_id,
       labels: { kind: 'class', count: labelCount(this.config) },
@@ -254,11 +254,12 @@ export class BertModel implements Encoder {
   }
 
   /** Last hidden state [B, T, C]. */
-  call(batch: Batch, context: Context): Output {
+  call(given: Batch, outer: Context): Output {
+    const { batch, context } = prompted(given, outer, this.prompting, this.config.vocab_size);
     const [count, length] = batch.inputIds.shape as [number, number];
     const embedded = this.embeddings.call(batch, context); // [N, C]
     const pass = { batch: count, length, bias: paddingBias(batch.attentionMask), context };
     const rows = this.encoder.call(embedded, pass);
-    return { hidden: rows.reshape([count, length, rows.shape[1]!]) };
+    return { hidden: withoutPast(rows.reshape([count, length, rows.shape[1]!]), context) };
   }
 }

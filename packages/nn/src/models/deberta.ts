@@ -12,6 +12,7 @@ import { Linear, type Layer } from '../layers/linear.ts';
 import { pairBias } from '../layers/mask.ts';
 import { LayerNorm } from '../layers/norm.ts';
 import { DistanceTables, byDistance } from '../layers/relative.ts';
+import { embedTokens, prompted, type Prompting } from '../prompting.ts';
 import { BertIntermediate, BertOutput } from './bert.ts';
 import type { DebertaConfig } from './deberta-config.ts';
 import { movedName, throughBlocks, type Encoder, type EncoderPass } from './encoder.ts';
@@ -48,7 +49,7 @@ export class DebertaV2Embeddings {
 
   /** Rows [N, C]; 0 at padding. */
   call({ inputIds, attentionMask, tokenTypeIds }: Batch, context: Context): Tensor {
-    const words = this.word_embeddings.call(inputIds); // [B, T, C]
+    const words = embedTokens(this.word_embeddings, inputIds, context); // [B, T, C]
     const places = this.position_embeddings?.weight.slice(0, 0, inputIds.shape[1]!); // [T, C]
     const types = tokenTypeIds
       ? this.token_type_embeddings?.call(tokenTypeIds) // [B, T, C]
@@ -200,6 +201,7 @@ export class DebertaV2Encoder {
 export class DebertaV2Model implements Encoder {
   readonly prefix: string = 'deberta';
   readonly words: string = 'embeddings.word_embeddings.weight';
+  prompting: Prompting | undefined;
   readonly config: DebertaConfig;
   readonly embeddings: DebertaV2Embeddings;
   readonly encoder: DebertaV2Encoder;
@@ -220,7 +222,7 @@ export class DebertaV2Model implements Encoder {
   get limits(): BatchLimits {
     return {
       vocabSize: this.config.vocab_size,
-      maxLength: this.config.max_position_embeddings,
+      maxLength: this.config.max_position_embeddings - (this.prompting?.tokens ?? 0),
       tokenTypes: this.config.type_vocab_size,
       padTokenId: this.config.pad_token_id,
       labels: { kind: 'class', count: labelCount(this.config) },
@@ -238,7 +240,8 @@ export class DebertaV2Model implements Encoder {
   }
 
   /** Last hidden state [B, T, C]. */
-  call(batch: Batch, context: Context): Output {
+  call(given: Batch, outer: Context): Output {
+    const { batch, context } = prompted(given, outer, this.prompting, this.config.vocab_size);
     const [count, length] = batch.inputIds.shape as [number, number];
     const embedded = this.embeddings.call(batch, context); // [N, C]
     const pass = { batch: count, length, bias: pairBias(batch.attentionMask), context };

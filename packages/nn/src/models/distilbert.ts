@@ -10,6 +10,7 @@ import { Linear, type Layer } from '../layers/linear.ts';
 import { paddingBias } from '../layers/mask.ts';
 import { LayerNorm } from '../layers/norm.ts';
 import { firstToken } from '../layers/pool.ts';
+import { embedTokens, prompted, type Prompting } from '../prompting.ts';
 import type { Architecture } from './architecture.ts';
 import { checkEncoderSizes } from './bert-config.ts';
 import { ConfigReader } from './config.ts';
@@ -87,7 +88,9 @@ export class DistilBertEmbeddings {
     const places = this.position_embeddings.weight;
     if (length > places.shape[0]!)
       throw new InputError(`${length} tokens do not fit a model of ${places.shape[0]} positions`);
-    const summed = this.word_embeddings.call(inputIds).add(places.slice(0, 0, length)); // [B, T, C]
+    const summed = embedTokens(this.word_embeddings, inputIds, context).add(
+      places.slice(0, 0, length),
+    ); // [B, T, C]
     return this.dropout.call(this.LayerNorm.call(summed.flatten(0, 1)), context);
   }
 }
@@ -187,6 +190,7 @@ export class DistilBertTransformer {
 export class DistilBertModel implements Encoder {
   readonly prefix: string = 'distilbert';
   readonly words: string = 'embeddings.word_embeddings.weight';
+  prompting: Prompting | undefined;
   readonly config: DistilBertConfig;
   readonly embeddings: DistilBertEmbeddings;
   readonly transformer: DistilBertTransformer;
@@ -210,7 +214,7 @@ export class DistilBertModel implements Encoder {
   get limits(): BatchLimits {
     return {
       vocabSize: this.config.vocab_size,
-      maxLength: this.config.max_position_embeddings,
+      maxLength: this.config.max_position_embeddings - (this.prompting?.tokens ?? 0),
       tokenTypes: 0,
       padTokenId: this.config.pad_token_id,
       labels: { kind: 'class', count: labelCount(this.config) },
@@ -228,7 +232,8 @@ export class DistilBertModel implements Encoder {
   }
 
   /** Last hidden state [B, T, C]. */
-  call(batch: Batch, context: Context): Output {
+  call(given: Batch, outer: Context): Output {
+    const { batch, context } = prompted(given, outer, this.prompting, this.config.vocab_size);
     const [count, length] = batch.inputIds.shape as [number, number];
     const embedded = this.embeddings.call(batch, context); // [N, C]
     const pass = { batch: count, length, bias: paddingBias(batch.attentionMask), context };

@@ -6,6 +6,7 @@ import { Dropout } from '../layers/dropout.ts';
 import { Linear, linear, type Layer } from '../layers/linear.ts';
 import { zeroParameter } from '../layers/parameter.ts';
 import { crossEntropy } from '../loss/cross-entropy.ts';
+import { ofBatch, type Prompting } from '../prompting.ts';
 import { named, withLabels, type Architecture, type Task } from './architecture.ts';
 import { ConfigReader } from './config.ts';
 import { chosenRows, labelsOf, prefixed } from './head.ts';
@@ -32,6 +33,8 @@ export interface EncoderPass {
   /** Additive mask, broadcast to [B, H, T, T]. */
   readonly bias: Tensor;
   readonly context: Context;
+  /** Index of the block that is running; set by `throughBlocks`. */
+  readonly block?: number;
 }
 
 /** Runs rows [N, C] through the blocks; captures R0 … RL as [B, T, C]. */
@@ -46,7 +49,7 @@ export function throughBlocks<P extends EncoderPass>(
   capture(0, embedded);
   let rows = embedded;
   for (const [index, block] of blocks.entries()) {
-    rows = block.call(rows, pass);
+    rows = block.call(rows, { ...pass, block: index });
     capture(index + 1, rows);
   }
   return rows;
@@ -79,6 +82,15 @@ abstract class EncoderHead<C extends LabelConfig> implements HeadModel {
   /** The encoder's, with the labels of this head. */
   get limits(): BatchLimits {
     return { ...this.encoder.limits, labels: this.labels };
+  }
+
+  /** The encoder's. */
+  get prompting(): Prompting | undefined {
+    return this.encoder.prompting;
+  }
+
+  set prompting(prompting: Prompting | undefined) {
+    this.encoder.prompting = prompting;
   }
 
   /** The encoder's. */
@@ -118,7 +130,7 @@ export abstract class TokenHead<C extends LabelConfig> extends EncoderHead<C> {
 
   /** A head for chosen positions only saves most of the work of a large vocabulary. */
   protected logits(hidden: Tensor, batch: Batch, context: Context): Tensor {
-    const logits = this.score(chosenRows(hidden, batch.positions), context);
+    const logits = this.score(chosenRows(ofBatch(hidden, batch), batch.positions), context);
     return batch.positions
       ? logits
       : logits.reshape([...batch.inputIds.shape, logits.shape.at(-1)!]);

@@ -11,6 +11,7 @@ import { Dropout } from '../layers/dropout.ts';
 import { Embedding } from '../layers/embedding.ts';
 import type { Layer } from '../layers/linear.ts';
 import { LayerNorm } from '../layers/norm.ts';
+import { embedTokens } from '../prompting.ts';
 import type { Architecture } from './architecture.ts';
 import { decoderArchitecture } from './decoder/architecture.ts';
 import { AttentionCore } from './decoder/attention.ts';
@@ -44,8 +45,17 @@ export class GPT2Attention {
     const fused = this.c_attn.call(rows, pass.context); // [N, 3·C]
     const part = (i: number): Tensor =>
       splitHeads(fused.slice(1, i * width, (i + 1) * width), this.#heads, pass); // [B, H, T, D]
-    const mixed = this.#core.mix({ query: part(0), key: part(1), value: part(2) }, pass);
-    return this.#dropout.call(this.c_proj.call(mixed, pass.context), pass.context);
+    const query = part(0);
+    const mixed = this.#core.mix({ query, key: part(1), value: part(2) }, pass);
+    const attended = this.#dropout.call(this.c_proj.call(mixed, pass.context), pass.context);
+    const learnt = this.#core.gated(query, pass, (prompt) => {
+      const projected = this.c_attn.call(prompt, pass.context); // [A, 3·C]
+      return {
+        key: projected.slice(1, width, 2 * width),
+        value: projected.slice(1, 2 * width, 3 * width),
+      };
+    });
+    return learnt ? attended.add(learnt) : attended; // past the output projection, as in PEFT
   }
 }
 
@@ -132,7 +142,7 @@ export class GPT2Model extends DecoderModel<GPT2Config> {
     const places = positions
       ? this.wpe.call(positions) // [B, T, C]
       : this.wpe.weight.slice(0, 0, length); // [T, C]
-    const embedded = this.wte.call(inputIds).add(places); // [B, T, C]
+    const embedded = embedTokens(this.wte, inputIds, context).add(places); // [B, T, C]
     return this.#dropout.call(embedded, context).flatten(0, 1);
   }
 }

@@ -11,6 +11,7 @@ import { Embedding } from '../layers/embedding.ts';
 import { Linear, type Layer } from '../layers/linear.ts';
 import { RMSNorm } from '../layers/norm.ts';
 import type { Module } from '../module.ts';
+import { embedTokens } from '../prompting.ts';
 import type { Architecture } from './architecture.ts';
 import { decoderArchitecture } from './decoder/architecture.ts';
 import { AttentionCore } from './decoder/attention.ts';
@@ -76,7 +77,12 @@ export class LlamaAttention {
       key: this.k_norm?.call(key) ?? key,
       value,
     };
-    return this.o_proj.call(this.#core.mix(heads, pass), context);
+    const mixed = this.#core.mix(heads, pass);
+    const learnt = this.#core.gated(heads.query, pass, (prompt) => ({
+      key: this.k_proj.call(prompt, context),
+      value: this.v_proj.call(prompt, context),
+    }));
+    return this.o_proj.call(learnt ? mixed.add(learnt) : mixed, context);
   }
 }
 
@@ -174,8 +180,8 @@ export class LlamaModel extends DecoderModel<LlamaConfig> {
     return this.norm;
   }
 
-  protected embed(inputIds: Tensor): Tensor {
-    const rows = this.embed_tokens.call(inputIds).flatten(0, 1); // [N, C]
+  protected embed(inputIds: Tensor, { context }: DecoderPass): Tensor {
+    const rows = embedTokens(this.embed_tokens, inputIds, context).flatten(0, 1); // [N, C]
     return this.#scale === undefined ? rows : rows.mul(this.#scale);
   }
 }

@@ -3,6 +3,7 @@ import type { Tensor } from '@camada/tensor';
 import type { Batch, BatchLimits } from '../batch.ts';
 import { FINAL_HIDDEN, hiddenName, type Context } from '../context.ts';
 import type { Module } from '../module.ts';
+import type { Prompting } from '../prompting.ts';
 
 /** One transformer block, for selection. */
 export interface LayerInfo {
@@ -34,6 +35,8 @@ export interface Model extends Module {
   readonly limits: BatchLimits;
   /** Prefixes of parameters that a checkpoint may lack: they start fresh. */
   readonly headPrefixes: readonly string[];
+  /** Virtual tokens and prompts of an adapter, which every pass then has; none by default. */
+  prompting?: Prompting | undefined;
   /** Other names that checkpoints use for a parameter, best first. */
   aliases(name: string): readonly string[];
   /** Forward pass. */

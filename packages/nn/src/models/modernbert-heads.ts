@@ -7,6 +7,7 @@ import { Dropout } from '../layers/dropout.ts';
 import { Linear, type Layer } from '../layers/linear.ts';
 import { LayerNorm } from '../layers/norm.ts';
 import { firstToken, meanPool } from '../layers/pool.ts';
+import { maskOf } from '../prompting.ts';
 import type { Architecture } from './architecture.ts';
 import {
   MaskedHead,
@@ -64,9 +65,9 @@ export class ModernBertForSequenceClassification extends SequenceHead<ModernBert
   }
 
   /** [B, N]. */
-  protected logits(hidden: Tensor, { attentionMask }: Batch, context: Context): Tensor {
+  protected logits(hidden: Tensor, batch: Batch, context: Context): Tensor {
     const cls = this.config.classifier_pooling === 'cls';
-    const pooled = cls ? firstToken(hidden) : meanPool(hidden, attentionMask); // [B, C]
+    const pooled = cls ? firstToken(hidden) : meanPool(hidden, maskOf(hidden, batch)); // [B, C]
     const dense = this.drop.call(this.head.call(pooled, context), context);
     return this.classifier.call(dense, context);
   }

@@ -13,6 +13,7 @@ import { Linear, type Layer } from '../layers/linear.ts';
 import { paddingBias, windowBias } from '../layers/mask.ts';
 import { LayerNorm } from '../layers/norm.ts';
 import { RotaryTables, rotate, type Rotation } from '../layers/rotary.ts';
+import { embedTokens, prompted, type Prompting } from '../prompting.ts';
 import { checkEncoderSizes } from './bert-config.ts';
 import { ConfigReader } from './config.ts';
 import { movedName, throughBlocks, type Encoder, type EncoderPass } from './encoder.ts';
@@ -165,7 +166,7 @@ export class ModernBertEmbeddings {
 
   /** Rows [N, C]. */
   call({ inputIds }: Batch, context: Context): Tensor {
-    const rows = this.tok_embeddings.call(inputIds).flatten(0, 1); // [N, C]
+    const rows = embedTokens(this.tok_embeddings, inputIds, context).flatten(0, 1); // [N, C]
     return this.drop.call(this.norm.call(rows), context);
   }
 }
@@ -266,6 +267,7 @@ export class ModernBertEncoderLayer implements LayerInfo {
 export class ModernBertModel implements Encoder {
   readonly prefix: string = 'model';
   readonly words: string = 'embeddings.tok_embeddings.weight';
+  prompting: Prompting | undefined;
   readonly config: ModernBertConfig;
   readonly embeddings: ModernBertEmbeddings;
   /** The blocks; they also are what other models describe theirs by. */
@@ -290,7 +292,7 @@ export class ModernBertModel implements Encoder {
   get limits(): BatchLimits {
     return {
       vocabSize: this.config.vocab_size,
-      maxLength: this.config.max_position_embeddings,
+      maxLength: this.config.max_position_embeddings - (this.prompting?.tokens ?? 0),
       tokenTypes: 0,
       padTokenId: this.config.pad_token_id,
       labels: { kind: 'class', count: labelCount(this.config) },
@@ -308,7 +310,8 @@ export class ModernBertModel implements Encoder {
   }
 
   /** Last hidden state [B, T, C] after the final norm; captures R0 … RL before it, and it. */
-  call(batch: Batch, context: Context): Output {
+  call(given: Batch, outer: Context): Output {
+    const { batch, context } = prompted(given, outer, this.prompting, this.config.vocab_size);
     const [count, length] = batch.inputIds.shape as [number, number];
     const embedded = this.embeddings.call(batch, context); // [N, C]
     const rows = this.final_norm.call(

@@ -3,6 +3,7 @@ import { arange, type Tensor } from '@camada/tensor';
 import type { Batch, BatchLimits } from '../../batch.ts';
 import type { Context } from '../../context.ts';
 import { Linear, type Layer } from '../../layers/linear.ts';
+import { ofBatch } from '../../prompting.ts';
 import { labelsOf } from '../head.ts';
 import { labelCount, sequenceLabels, sequenceLoss } from '../labels.ts';
 import type { HeadOutput } from '../model.ts';
@@ -32,7 +33,7 @@ export class DecoderClassifier extends DecoderHead {
   /** Logits [B, N] of the last token of each row that is not padding. */
   call(batch: Batch, context: Context): HeadOutput {
     const { hidden } = this.decoder.call(batch, context); // [B, T, C]
-    const last = chosenRowsOf(hidden, this.#lastTokens(batch)); // [B, C]
+    const last = chosenRowsOf(ofBatch(hidden, batch), this.#lastTokens(batch)); // [B, C]
     return { hidden, logits: this.score.call(last, context) };
   }
 

@@ -3,6 +3,7 @@ import type { Tensor } from '@camada/tensor';
 import type { Batch, BatchLimits } from '../../batch.ts';
 import type { Context } from '../../context.ts';
 import { prefixed } from '../head.ts';
+import type { Prompting } from '../../prompting.ts';
 import type { HeadModel, HeadOutput, LayerInfo } from '../model.ts';
 import type { DecoderConfig } from './config.ts';
 import type { DecoderModel } from './model.ts';
@@ -35,6 +36,15 @@ export abstract class DecoderHead implements HeadModel {
   /** Blocks with their full paths. */
   get layers(): readonly LayerInfo[] {
     return prefixed(this.decoder.prefix, this.decoder.layers);
+  }
+
+  /** The decoder's. */
+  get prompting(): Prompting | undefined {
+    return this.decoder.prompting;
+  }
+
+  set prompting(prompting: Prompting | undefined) {
+    this.decoder.prompting = prompting;
   }
 
   /** Checkpoints of the bare decoder lack the prefix. */

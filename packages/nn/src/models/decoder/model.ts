@@ -4,6 +4,7 @@ import type { Batch, BatchLimits } from '../../batch.ts';
 import { FINAL_HIDDEN, hiddenName, type Context } from '../../context.ts';
 import type { Embedding } from '../../layers/embedding.ts';
 import type { Module } from '../../module.ts';
+import { prompted, withoutPast, type Prompting } from '../../prompting.ts';
 import type { LayerInfo, Model, Output } from '../model.ts';
 import { mostPositions, type DecoderConfig } from './config.ts';
 import { DecoderPasses, type DecoderPass } from './pass.ts';
@@ -23,6 +24,7 @@ export abstract class DecoderModel<C extends DecoderConfig = DecoderConfig> impl
   readonly config: C;
   /** Makes its passes. */
   readonly passes: DecoderPasses;
+  prompting: Prompting | undefined;
 
   constructor(config: C) {
     this.config = config;
@@ -45,7 +47,7 @@ export abstract class DecoderModel<C extends DecoderConfig = DecoderConfig> impl
     const { config } = this;
     return {
       vocabSize: config.vocab_size,
-      maxLength: mostPositions(config),
+      maxLength: mostPositions(config) - (this.prompting?.tokens ?? 0),
       tokenTypes: 0,
       padTokenId: config.pad_token_id ?? 0,
       labels: { kind: 'token', count: config.vocab_size },
@@ -66,8 +68,10 @@ export abstract class DecoderModel<C extends DecoderConfig = DecoderConfig> impl
    * Position t of a row is its column, so pad on the right. Throws InputError when the batch is longer than the
    * model.
    */
-  call(batch: Batch, context: Context): Output {
-    return { hidden: this.run(batch.inputIds, this.passes.whole(batch, context)) };
+  call(given: Batch, outer: Context): Output {
+    const { batch, context } = prompted(given, outer, this.prompting, this.config.vocab_size);
+    const hidden = this.run(batch.inputIds, this.passes.whole(batch, context));
+    return { hidden: withoutPast(hidden, context) };
   }
 
   /** Last hidden state [B, T, C] after the final norm; captures R0 … RL before it, and it. */
