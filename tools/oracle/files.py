@@ -250,7 +250,7 @@ TEXTS = [
     '  two spaces,   three\n\nlines\t\ttabs \r\n end ',
     'naïve café über 世界 🤗 \u00e9 e\u0301',
     'lowest newest <|end|>after<|user|> <extra>token</s>',
-    '½ cup, x³ and ٣٤ or Ⅻ, 12,5',
+    '½ cup, x³ and ٣٤ or Ⅻ, 12,5\u0085end',
     'x',
     '',
     'def main(argument): return HTTPServer',

@@ -13,7 +13,9 @@ const SIGN = String.raw`\p{P}$+<=>^\x60|~`;
 /** The expression that finds the pieces which a pre-tokenizer keeps; undefined where the library is right. */
 function expressionOf(pre: JsonRecord): string | undefined {
   switch (pre['type']) {
-    // The library's \w and \d know ASCII only.
+    // The library's \w and \d know ASCII only, and its white space lacks U+0085.
+    case 'WhitespaceSplit':
+      return String.raw`[^\s]+`;
     case 'Whitespace':
       return String.raw`[${WORD}]+|[^${WORD}\s]+`;
     case 'Digits':
