@@ -1,7 +1,7 @@
 /** @file Eager devices: a program an op, the right results, and the name of an op that is wrong. */
 import { describe, expect, test } from 'vitest';
 import {
-  ELEMENTWISE,
+  type ELEMENTWISE,
   arange,
   concat,
   openDevice,
