@@ -3,7 +3,7 @@
  * larger than one binding may be has to be split along the axis that reaches furthest.
  */
 import { bytesPerElement } from '../../../dtype.ts';
-import type { Affine, Kernel, Operand } from '../../../schedule/kernel.ts';
+import type { Affine, Kernel, Operand, Value } from '../../../schedule/kernel.ts';
 
 /** Where an access moves besides the loop: over the sum of a matmul, over the rows of a table. */
 export interface Extra {
@@ -56,14 +56,28 @@ function operandAccess(operand: Operand, own: 'row' | 'column', inner: number): 
   };
 }
 
+/** Which values read memory. Total: a new kind is to be thought of here, in part.ts and in excerpt.ts. */
+const READS: Record<Value['kind'], boolean> = {
+  load: true,
+  gather: true,
+  constant: false,
+  scalar: false,
+  index: false,
+  random: false,
+  accumulator: false,
+  product: false,
+  op: false,
+};
+
 /** All accesses of a map, row or matmul kernel; other kinds have addresses of their own. */
 function accessesOf(kernel: Kernel): Access[] {
   const result: Access[] = kernel.stores.map(({ to, at }) => ({ buffer: to, at }));
   for (const value of kernel.values) {
-    if (value.kind === 'load') result.push({ buffer: value.from, at: value.at });
-    if (value.kind !== 'gather') continue;
-    const extra = { kind: 'table', size: value.rows, stride: value.stride } as const;
-    result.push({ buffer: value.from, at: value.at, extra });
+    if (!READS[value.kind] || !('from' in value)) continue;
+    const { from: buffer, at } = value;
+    if (value.kind === 'load') result.push({ buffer, at });
+    else
+      result.push({ buffer, at, extra: { kind: 'table', size: value.rows, stride: value.stride } });
   }
   if (kernel.kind === 'matmul')
     result.push(

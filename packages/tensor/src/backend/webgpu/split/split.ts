@@ -4,7 +4,13 @@
  * axis is summed or searched, the kernel is first taken apart (see stages.ts).
  */
 import { bytesPerElement } from '../../../dtype.ts';
-import type { Kernel, KernelBuffer, RowKernel } from '../../../schedule/kernel.ts';
+import type {
+  Kernel,
+  KernelBuffer,
+  MapKernel,
+  MatmulKernel,
+  RowKernel,
+} from '../../../schedule/kernel.ts';
 import { refusal, type Piece, type Splitting } from './piece.ts';
 import { bindingEach, partOfLoop, partOfSum, partOfTable, rebased } from './part.ts';
 import { furthest, reachesOf, union, windowOf, type Reach, type Window } from './reach.ts';
@@ -23,8 +29,10 @@ export function splitKernel(kernel: Kernel, splitting: Splitting): Piece[] {
   if (fits) return [{ kernel, windows: kernel.buffers.map(() => undefined), clears: true }];
   if (kernel.kind === 'scatter') return scatterPieces(kernel, splitting, splitKernel);
   if (kernel.kind === 'sort') return sortPieces(kernel, splitting);
+  // Another kind has addresses of its own, as those above.
+  const looped: MapKernel | RowKernel | MatmulKernel = kernel;
   const pieces: Piece[] = [];
-  const todo: Task[] = [{ kernel, kind: 'plain', from: 0 }];
+  const todo: Task[] = [{ kernel: looped, kind: 'plain', from: 0 }];
   for (let task = todo.pop(); task; task = todo.pop()) {
     const parts = partsOf(task, splitting);
     if (parts) todo.push(...parts.reverse());
