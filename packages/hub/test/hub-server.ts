@@ -22,6 +22,8 @@ export interface TestHub {
   readonly faults: Map<string, Fault[]>;
   /** A token that is needed; undefined for a public model. */
   token: string | undefined;
+  /** Bytes of the file that the client has, by its own account. */
+  received: number;
   /** What the listing adds to its entries, by path. */
   readonly lies: Map<string, Record<string, unknown>>;
   close(): Promise<void>;
@@ -40,6 +42,7 @@ export async function openHub(files: ReadonlyMap<string, Uint8Array>): Promise<T
     requests: [],
     faults: new Map(),
     token: undefined,
+    received: 0,
     lies: new Map(),
     close: async () => {
       server.closeAllConnections();
@@ -68,7 +71,7 @@ function answer(
   const name = path.split(`/org/model/resolve/${COMMIT}/`)[1];
   const bytes = name === undefined ? undefined : files.get(name);
   if (!bytes) return fail(response, 404);
-  send(response, bytes, range, hub.faults.get(name!)?.shift());
+  send(hub, response, bytes, range, hub.faults.get(name!)?.shift());
 }
 
 function listing(files: ReadonlyMap<string, Uint8Array>, lies: TestHub['lies']): unknown {
@@ -88,6 +91,7 @@ function listing(files: ReadonlyMap<string, Uint8Array>, lies: TestHub['lies']):
 }
 
 function send(
+  hub: TestHub,
   response: ServerResponse,
   bytes: Uint8Array,
   range: string | undefined,
@@ -103,7 +107,20 @@ function send(
   response.setHeader('Content-Length', whole.length);
   response.writeHead(from > 0 ? 206 : 200);
   if (typeof fault !== 'object') return void response.end(whole);
-  response.write(whole.slice(0, fault.cutAfter), () => setTimeout(() => response.destroy(), 20));
+  response.flushHeaders();
+  const part = whole.slice(0, fault.cutAfter);
+  if (part.length > 0) response.write(part);
+  cutWhenReceived(hub, response, from + part.length);
+}
+
+/** A broken stream forgets what was not read from it, so the cut waits for the reader. */
+function cutWhenReceived(hub: TestHub, response: ServerResponse, bytes: number): void {
+  const started = performance.now();
+  const timer = setInterval(() => {
+    if (hub.received < bytes && performance.now() - started < 5000) return;
+    clearInterval(timer);
+    response.destroy();
+  }, 5);
 }
 
 function json(response: ServerResponse, value: unknown): void {
