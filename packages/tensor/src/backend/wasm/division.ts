@@ -1,6 +1,6 @@
 /**
  * @file Remainders, integer quotients and shifts on four lanes. There is no vector instruction for any of
- * them: division goes through f64, two lanes at a time, which is exact; shifts go lane by lane.
+ * them: division goes through f64, two lanes at a time, which is exact; shifts by different counts go lane by lane.
  */
 import { f64x2, i32x4, lane, op, shuffle, type Code, type Expr, type Local } from './assembler.ts';
 
@@ -66,9 +66,10 @@ export function integerRest(c: Code, x: Local, y: Local, signed: boolean): Expr 
   return op('v128.and', op('i32x4.sub', x, product), op('i32x4.ne', y, i32x4(0)));
 }
 
-/** Each lane shifted by its own count, modulo 32. */
-export function shift(name: 'i32.shl' | 'i32.shr_s' | 'i32.shr_u', x: Local, y: Local): Expr {
+/** Each lane shifted by its own count, modulo 32; at once where the counts are all alike. */
+export function shift(name: 'shl' | 'shr_s' | 'shr_u', x: Local, y: Local, uniform: boolean): Expr {
+  if (uniform) return op(`i32x4.${name}`, x, lane('i32x4.extract_lane', 0, y));
   const one = (k: number): Expr =>
-    op(name, lane('i32x4.extract_lane', k, x), lane('i32x4.extract_lane', k, y));
+    op(`i32.${name}`, lane('i32x4.extract_lane', k, x), lane('i32x4.extract_lane', k, y));
   return [0, 1, 2, 3].reduce<Expr>((all, k) => lane('i32x4.replace_lane', k, all, one(k)), x);
 }

@@ -268,10 +268,12 @@ function constantValue(value: Value & { kind: 'constant' }): Expr {
   return i32x4(value.dtype === 'bool' ? -Number(value.value !== 0) : value.value);
 }
 
-function opValue(e: Emission, env: Env, value: Value & { kind: 'op' }): Expr {
-  const from = e.kernel.values[value.args.at(-1)!]!.dtype;
+function opValue(e: Emission, env: Env, place: Place, value: Value & { kind: 'op' }): Expr {
+  const last = value.args.at(-1)!;
+  const from = e.kernel.values[last]!.dtype;
   const operands = value.args.map((id) => env.get(id)!);
-  return EMIT[value.op](e.code, e, operands, { dtype: value.dtype, from });
+  const uniform = place.axis === undefined || (e.varies[last]! & (1 << place.axis)) === 0;
+  return EMIT[value.op](e.code, e, operands, { dtype: value.dtype, from, uniform });
 }
 
 function expression(e: Emission, env: Env, place: Place, id: ValueId): Expr {
@@ -289,7 +291,7 @@ function expression(e: Emission, env: Env, place: Place, id: ValueId): Expr {
       : quotientLanes(e, place, value.at, value.divisor);
   if (value.kind === 'load') return loadValue(e, env, place, value);
   if (value.kind === 'gather') return gatherValue(e, env, place, value);
-  if (value.kind === 'op') return opValue(e, env, value);
+  if (value.kind === 'op') return opValue(e, env, place, value);
   if (value.kind === 'random') {
     const keys = value.key.map((key) => env.get(key)!) as unknown as readonly [Expr, Expr];
     const draw = value.dtype === 'u32' ? randomWord : uniform;

@@ -36,6 +36,43 @@ function placeOf(strip: Strip, group: number, cursors: ReadonlyMap<string, Local
   return { axis: strip.wide ? strip.plan.outer - 1 : undefined, start: 4 * group, cursors };
 }
 
+/** Evaluates values that are the same in all lanes once, and hands them to every group. */
+function evaluateShared(
+  strip: Strip,
+  ids: readonly ValueId[],
+  envs: readonly Env[],
+  cursors: ReadonlyMap<string, Local>,
+): ValueId[] {
+  const { e, plan } = strip;
+  const lanes = 1 << (plan.outer - 1);
+  const shared = envs.length > 1 ? ids.filter((id) => !(e.varies[id]! & lanes)) : [];
+  evaluate(e, shared, envs[0]!, placeOf(strip, 0, cursors));
+  for (const env of envs.slice(1)) for (const id of shared) env.set(id, envs[0]!.get(id)!);
+  return ids.filter((id) => !shared.includes(id));
+}
+
+/** Evaluates values for every group, in environments inside the given ones. */
+function evaluateAll(
+  strip: Strip,
+  ids: readonly ValueId[],
+  outside: readonly Env[],
+  cursors: ReadonlyMap<string, Local>,
+  each?: (env: Env, place: Place, group: number) => void,
+): Env[] {
+  const envs = outside.map((env) => new Env(env));
+  const own = evaluateShared(strip, ids, envs, cursors);
+  const one = (env: Env, group: number): void => {
+    const place = placeOf(strip, group, cursors);
+    evaluate(strip.e, own, env, place);
+    each?.(env, place, group);
+  };
+  // What `each` does not use lives no longer than its group.
+  envs.forEach((env, group) =>
+    each ? strip.e.code.scope(() => one(env, group)) : one(env, group),
+  );
+  return envs;
+}
+
 /** One pass along the rows: the element values that `roots` need, then `each`, for every group. */
 function pass(
   strip: Strip,
@@ -49,24 +86,19 @@ function pass(
   const { code } = e;
   const axis = e.kernel.loop.length - 1;
   const ids = needs(e, roots);
-  const rows = ids.filter((id) => !(e.varies[id]! & plan.rowBits));
+  const varies = (id: ValueId, bits: number): boolean => (e.varies[id]! & bits) !== 0;
+  const rows = ids.filter((id) => !varies(id, plan.rowBits));
   envs.forEach((env, group) => evaluate(e, rows, env, placeOf(strip, group, new Map())));
-  const inner = ids.filter((id) => e.varies[id]! & plan.rowBits);
+  const inner = ids.filter((id) => varies(id, 1 << axis));
+  // Of an element's values those that only outer axes of the row change.
+  const middle = ids.filter((id) => varies(id, plan.rowBits) && !varies(id, 1 << axis));
   const accesses = [...inner.flatMap((id) => accessOf(e, id) ?? []), ...extra];
-  const element = (cursors: ReadonlyMap<string, Local>): void =>
-    envs.forEach((env, group) =>
-      code.scope(() => {
-        const own = new Env(env);
-        const place = placeOf(strip, group, cursors);
-        evaluate(e, inner, own, place);
-        each(own, place, group);
-      }),
-    );
   overRowAxes(e, plan.outer, () =>
     code.scope(() => {
+      const known = evaluateAll(strip, middle, envs, new Map());
       const cursors = startCursors(e, accesses, axis, undefined);
       const step = (): void => {
-        element(cursors.table);
+        code.scope(() => evaluateAll(strip, inner, known, cursors.table, each));
         advance(e, cursors, 1);
       };
       inRuns(e, RUN, ({ low, high }) => {

@@ -16,6 +16,8 @@ import { atan2, cos, sin } from './trigonometry.ts';
 export interface OpTypes {
   readonly dtype: ScalarType;
   readonly from: ScalarType;
+  /** Whether all lanes of the last operand are alike. */
+  readonly uniform: boolean;
 }
 
 /** Writes what an op needs beforehand and returns its value. */
@@ -137,9 +139,9 @@ export const EMIT: { readonly [K in ElementwiseName]: EmitOp } = {
   and: bitwise('v128.and'),
   or: bitwise('v128.or'),
   xor: bitwise('v128.xor'),
-  bitwiseLeftShift: (_c, _how, [x, y]) => shift('i32.shl', x!, y!),
-  bitwiseRightShift: (_c, _how, [x, y], { from }) =>
-    shift(from === 'i32' ? 'i32.shr_s' : 'i32.shr_u', x!, y!),
+  bitwiseLeftShift: (_c, _how, [x, y], { uniform }) => shift('shl', x!, y!, uniform),
+  bitwiseRightShift: (_c, _how, [x, y], { from, uniform }) =>
+    shift(from === 'i32' ? 'shr_s' : 'shr_u', x!, y!, uniform),
   where: (_c, _how, x) => op('v128.bitselect', x[1]!, x[2]!, x[0]!),
   cast: (_c, _how, x, { dtype, from }) => convert(x[0]!, from, dtype),
 };
