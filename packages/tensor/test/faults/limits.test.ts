@@ -2,8 +2,8 @@
  * @file Small devices: WebGPU's default limits, tiny bindings, few workgroups, little workgroup memory. Every operation
  * gives the right result there, by splitting, or says which limit is in the way.
  */
-import { afterAll, beforeAll, describe, test } from 'vitest';
-import { Device, useDevice } from '@camada/tensor';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Device, openDevice, useDevice } from '@camada/tensor';
 import { openWebGPU, type WebGPUOptions } from '../../src/backend/webgpu/index.ts';
 import { Draw } from '@camada/tensor/catalogue';
 import { ROWS, runCase } from '../laws/cases.ts';
@@ -24,5 +24,27 @@ describe.each(SMALL)('%s', (_name, options, largest) => {
 
   test.each(ROWS)('$name of $dtype', async (row) => {
     await runCase(row, Draw.seeded(1, largest));
+  });
+});
+
+describe('CAMADA_WEBGPU_LIMITS', () => {
+  afterEach(() => {
+    delete process.env['CAMADA_WEBGPU_LIMITS'];
+  });
+
+  test('asks for the default limits, unless the caller says otherwise', async () => {
+    process.env['CAMADA_WEBGPU_LIMITS'] = 'default';
+    const small = await openDevice('webgpu');
+    const large = await openDevice('webgpu', { limits: 'adapter' });
+    const bytes = ({ info }: Device): number => info.limits['maxStorageBufferBindingSize']!;
+    expect(bytes(small)).toBe(2 ** 27);
+    expect(small.info.limits['maxStorageBuffersPerShaderStage']).toBe(8);
+    expect(bytes(large)).toBeGreaterThanOrEqual(bytes(small));
+    [small, large].forEach((device) => device.dispose());
+  });
+
+  test('another word is refused', async () => {
+    process.env['CAMADA_WEBGPU_LIMITS'] = 'tiny';
+    await expect(openDevice('webgpu')).rejects.toThrow(/"tiny".*adapter or default/);
   });
 });

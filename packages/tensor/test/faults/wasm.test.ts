@@ -80,6 +80,10 @@ test('a kernel that stops in the middle of a run poisons the device and says so'
   device.dispose();
 });
 
+test.each([0, -1, NaN, 2 ** 33])('%d bytes of memory are refused', async (maxBytes) => {
+  await expect(openDevice('wasm', { maxBytes })).rejects.toThrow(/maxBytes must be from 64 MiB/);
+});
+
 test('code that the engine refuses is an error with the kernels; where it takes none, with what is needed', async () => {
   const pool = new MemoryPool(64 * MIB, false);
   const crew = new SoloCrew(pool);
