@@ -96,7 +96,7 @@ backend.run = (program, bindings, scalars) => {
   pending.push(async () => {
     for (const [i, alone] of programs.entries()) {
       const start = processor();
-      for (let again = 0; again < REPEAT; again++) run(alone, all, words);
+      for (let again = 0; again < REPEAT; again++) await run(alone, all, words);
       await backend.synchronize();
       note(program.plan.kernels[i], (processor() - start) / REPEAT);
     }

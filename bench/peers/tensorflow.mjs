@@ -20,7 +20,8 @@ export async function read(value) {
   return [...(await value.data())].map(Number);
 }
 
-const same = (names) => Object.fromEntries(names.map((n) => [n, tf[n]]));
+const all = { ...tf };
+const same = (names) => Object.fromEntries(names.map((n) => [n, all[n]]));
 
 /** Its softmax knows the last axis only. */
 function lastOnly(x, axis) {
