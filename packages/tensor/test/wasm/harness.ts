@@ -52,11 +52,11 @@ export async function runWasm(
 ): Promise<TypedArray[]> {
   const bound = buffers.map(({ dtype, data }) => {
     const buffer = backend.allocate(data.length, dtype);
-    backend.write(buffer, data);
+    void backend.write(buffer, data);
     return buffer;
   });
   const program = backend.compile(planOf(kernels, buffers, scalars.length));
-  backend.run(program, bound, scalars);
+  void backend.run(program, bound, scalars);
   const results = [];
   for (const buffer of bound) results.push(await backend.read(buffer));
   program.dispose();

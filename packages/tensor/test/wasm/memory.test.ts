@@ -81,12 +81,12 @@ test('misuse of buffers is named', async () => {
 test('reads are copies, and empty buffers are fine', async () => {
   const backend = await openWasm({ threads: 1 });
   const buffer = backend.allocate(3, 'i32');
-  backend.write(buffer, Int32Array.of(1, 2, 3));
+  void backend.write(buffer, Int32Array.of(1, 2, 3));
   const first = await backend.read(buffer);
-  backend.write(buffer, Int32Array.of(4, 5, 6));
+  void backend.write(buffer, Int32Array.of(4, 5, 6));
   expect([...first]).toEqual([1, 2, 3]);
   const empty = backend.allocate(0, 'f32');
-  backend.write(empty, new Float32Array(0));
+  void backend.write(empty, new Float32Array(0));
   expect((await backend.read(empty)).length).toBe(0);
   backend.dispose();
 });

@@ -150,7 +150,7 @@ test('programs that come and go leave no memory behind', async () => {
     const program = backend.compile(
       planOf([kernel], [host('f32', 50_000 + i), host('f32', 50_000 + i)]),
     );
-    backend.run(program, [a, b], new Uint32Array(0));
+    void backend.run(program, [a, b], new Uint32Array(0));
     program.dispose();
     backend.free(a);
     backend.free(b);

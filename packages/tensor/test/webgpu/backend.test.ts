@@ -49,7 +49,7 @@ function compileChain(backend: Backend, n: number): Program {
 
 function upload(backend: Backend, data: Float32Array): DeviceBuffer {
   const buffer = backend.allocate(data.length, 'f32');
-  backend.write(buffer, data);
+  void backend.write(buffer, data);
   return buffer;
 }
 
@@ -63,7 +63,7 @@ describe('running', () => {
     );
     const output = backend.allocate(100, 'f32');
     for (let i = 0; i < 3; i++)
-      backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
+      void backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
     expect(Array.from(await backend.read(output))).toEqual(
       Array.from({ length: 100 }, (_, i) => 8 * i),
     );
@@ -83,7 +83,7 @@ describe('running', () => {
       backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
     run();
     const first = backend.read(output);
-    backend.write(input, Float32Array.of(5, 6, 7, 8));
+    void backend.write(input, Float32Array.of(5, 6, 7, 8));
     run();
     const second = backend.read(output);
     expect([...(await first)]).toEqual([8, 16, 24, 32]);
@@ -103,11 +103,11 @@ describe('running', () => {
     ] as const;
     for (const [dtype, data] of cases) {
       const buffer = backend.allocate(data.length, dtype);
-      backend.write(buffer, data);
+      void backend.write(buffer, data);
       expect(await backend.read(buffer)).toEqual(data);
     }
     const doubles = backend.allocate(2, 'f32');
-    backend.write(doubles, Float64Array.of(0.1, 3));
+    void backend.write(doubles, Float64Array.of(0.1, 3));
     expect(await backend.read(doubles)).toEqual(Float32Array.of(0.1, 3));
   });
 
@@ -118,7 +118,7 @@ describe('running', () => {
     const program = compileChain(backend, 1000);
     const input = upload(backend, new Float32Array(1000).fill(1));
     const output = backend.allocate(1000, 'f32');
-    backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
+    void backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
     expect((await backend.read(output))[999]).toBe(8);
   });
 });
@@ -137,7 +137,7 @@ describe('memory', () => {
     let peak = 0;
     for (let i = 0; i < 1000; i++) {
       const output = backend.allocate(1000, 'f32');
-      backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
+      void backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
       backend.free(output);
       if (i === 10) peak = backend.memory().peak;
     }
@@ -154,7 +154,7 @@ describe('memory', () => {
     const input = upload(backend, new Float32Array(8));
     const output = backend.allocate(8, 'f32');
     for (let i = 0; i < 64; i++)
-      backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
+      void backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
     await backend.synchronize();
     expect(backend.memory().pooled).toBeLessThan(1000);
   });

@@ -71,11 +71,11 @@ export async function runKernel(
   }));
   const bindings: DeviceBuffer[] = kernel.buffers.map(({ dtype }, i) => {
     const buffer = backend.allocate(memory[i]!.length, dtype);
-    backend.write(buffer, encode(dtype, memory[i]!));
+    void backend.write(buffer, encode(dtype, memory[i]!));
     return buffer;
   });
   const program = backend.compile(planOf([kernel], buffers));
-  backend.run(program, bindings, scalars);
+  void backend.run(program, bindings, scalars);
   const results: number[][] = [];
   for (const buffer of bindings) results.push(decode(buffer.dtype, await backend.read(buffer)));
   bindings.forEach((buffer) => backend.free(buffer));
