@@ -17,7 +17,18 @@ from gguf import GGMLQuantizationType as Q
 from gguf import GGML_QUANT_SIZES, MODEL_ARCH_NAMES, GGUFReader, GGUFWriter, dequantize, get_tensor_name_map, quantize
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from jinja2.exceptions import TemplateError
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    BertTokenizerFast,
+    DebertaV2TokenizerFast,
+    GPT2Tokenizer,
+    GPT2TokenizerFast,
+    LlamaTokenizerFast,
+    PreTrainedTokenizerFast,
+    RobertaTokenizer,
+    RobertaTokenizerFast,
+)
 from transformers.modeling_gguf_pytorch_utils import TENSOR_PROCESSORS, TensorProcessor
 
 from store import folder, write_json, write_tensors
@@ -562,6 +573,55 @@ TYPES = {
 }
 
 
+def older_tokenizers() -> None:
+    """Folders without tokenizer.json, and the ids of the fast tokenizers that Transformers makes of them."""
+    bert = vocabulary_folder('bert', {'tokenizer_class': 'BertTokenizer', 'do_lower_case': True})
+    words = wordpiece_type().get_vocab()
+    (bert / 'vocab.txt').write_text('\n'.join(sorted(words, key=words.get)) + '\n')
+    older(BertTokenizerFast.from_pretrained(bert), bert)
+
+    for name, slow in (('gpt2', GPT2Tokenizer), ('roberta', RobertaTokenizer)):
+        to = vocabulary_folder(name, {'tokenizer_class': slow.__name__})
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = byte_level()
+        special = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'] if name == 'roberta' else ['<|endoftext|>']
+        tokenizer.train_from_iterator(CORPUS.split('\n'), trainers.BpeTrainer(vocab_size=330, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=special, show_progress=False))
+        tokenizer.model.save(str(to))
+        older((RobertaTokenizerFast if name == 'roberta' else GPT2TokenizerFast).from_pretrained(to), to)
+
+    deberta = vocabulary_folder('deberta-v2', {'tokenizer_class': 'DebertaV2Tokenizer', 'do_lower_case': False})
+    sentencepiece_file(deberta / 'spm.model', 'unigram', 120, pad_id=0, bos_id=1, eos_id=2, unk_id=3, pad_piece='[PAD]', bos_piece='[CLS]', eos_piece='[SEP]', unk_piece='[UNK]')
+    older(DebertaV2TokenizerFast.from_pretrained(deberta), deberta)
+
+    llama = vocabulary_folder('llama', {'tokenizer_class': 'LlamaTokenizer', 'legacy': True})
+    sentencepiece_file(llama / 'tokenizer.model', 'bpe', 420, byte_fallback=True, split_digits=True, remove_extra_whitespaces=False)
+    older(LlamaTokenizerFast.from_pretrained(llama, legacy=True), llama)
+
+
+def vocabulary_folder(model_type: str, config: dict) -> Path:
+    to = folder('hub', 'tokenizers', model_type)
+    (to / 'config.json').write_text(json.dumps({'model_type': model_type}) + '\n')
+    (to / 'tokenizer_config.json').write_text(json.dumps(config) + '\n')
+    return to
+
+
+def sentencepiece_file(path: Path, kind: str, size: int, **options) -> None:
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS.split('\n')), model_writer=out, vocab_size=size, model_type=kind, normalization_rule_name='identity', minloglevel=2, **options)
+    path.write_bytes(out.getvalue())
+
+
+def older(fast, to: Path) -> None:
+    # Transformers takes an empty second text for none.
+    pairs = [fast.backend_tokenizer.encode(TEXTS[0], text) for text in TEXTS]
+    record = {
+        'single': [{'text': text, 'ids': fast(text).input_ids} for text in TEXTS],
+        'pairs': [{'ids': pair.ids, 'typeIds': pair.type_ids} for pair in pairs],
+        'special': {name: getattr(fast, f'{name}_token_id') for name in ('pad', 'bos', 'eos', 'unk', 'cls', 'sep', 'mask')},
+    }
+    write_json(to / 'golden.json', record)
+
+
 def files() -> None:
     blocks()
     gguf_models()
@@ -569,6 +629,7 @@ def files() -> None:
     pickles()
     tokenizers_of_each_type()
     chats()
+    older_tokenizers()
 
 
 if __name__ == '__main__':

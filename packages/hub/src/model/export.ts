@@ -40,6 +40,7 @@ const COMPANIONS: readonly string[] = [
   'vocab.json',
   'merges.txt',
   'tokenizer.model',
+  'spm.model',
   'chat_template.jinja',
   'generation_config.json',
 ];

@@ -3,6 +3,7 @@ import { InputError } from '@camada/tensor';
 import { openFolder, openRequired, openSource, type Folder } from '../bytes/folder.ts';
 import { openGguf } from '../gguf/model.ts';
 import { openCheckpoint } from '../safetensors/sharded.ts';
+import { hasLegacyTokenizer } from '../tokenizer/legacy.ts';
 import { loadTokenizer } from '../tokenizer/load.ts';
 import { readConfig } from './config.ts';
 import type { ModelFolder } from './opened.ts';
@@ -24,9 +25,13 @@ export async function openModelFolder(directory: string | Folder): Promise<Model
     folder,
     config,
     tensors: await openCheckpoint(folder),
-    tokenizer: names.includes('tokenizer.json') ? await loadTokenizer(folder) : undefined,
+    tokenizer: hasTokenizer(names) ? await loadTokenizer(folder) : undefined,
     generation: generation && (await readConfig(generation)),
   };
+}
+
+function hasTokenizer(names: readonly string[]): boolean {
+  return names.includes('tokenizer.json') || hasLegacyTokenizer(names);
 }
 
 function isGguf(name: string): boolean {

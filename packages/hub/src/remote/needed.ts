@@ -7,7 +7,7 @@ import type { Repository } from './repository.ts';
 const SMALL: readonly RegExp[] = [
   /^(config|generation_config|preprocessor_config|adapter_config|camada)\.json$/,
   /^(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json$/,
-  /^(chat_template\.jinja|vocab\.txt|merges\.txt)$/,
+  /^(chat_template\.jinja|vocab\.txt|merges\.txt|(spm|tokenizer)\.model)$/,
   /^(modules|sentence_bert_config|config_sentence_transformers)\.json$/,
   /^\d+_[A-Za-z]+\/config\.json$/,
 ];

@@ -23,6 +23,8 @@ export interface AddedToken {
   readonly special: boolean;
   /** Sought in the normalised text instead of the given one. */
   readonly normalized?: boolean;
+  /** Takes the white space before it with it. */
+  readonly lstrip?: boolean;
 }
 
 /** The tokens put around every text. */
@@ -102,8 +104,9 @@ export function deriveMerges(pieces: readonly Piece[]): readonly (readonly [stri
 }
 
 /** An entry of `added_tokens`. */
-export function addedToken({ id, content, special, normalized = false }: AddedToken): JsonRecord {
-  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized, special };
+export function addedToken(token: AddedToken): JsonRecord {
+  const { id, content, special, normalized = false, lstrip = false } = token;
+  return { id, content, single_word: false, lstrip, rstrip: false, normalized, special };
 }
 
 /** The post-processor that puts the frame around a text and around each of a pair; null without one. */
