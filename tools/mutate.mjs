@@ -37,7 +37,7 @@ const MUTATIONS = [
   },
   {
     name: 'an off-by-one in the start of a slice',
-    file: `${TENSOR}/schedule/lower.ts`,
+    file: `${TENSOR}/schedule/moved.ts`,
     from: 'return addScaled(constantExpr(start), expr, step);',
     to: 'return addScaled(constantExpr(Math.max(0, start - 1)), expr, step);',
     tests: LAWS,
@@ -94,8 +94,8 @@ const MUTATIONS = [
   {
     name: 'a program cached under a key without the axes',
     file: `${TENSOR}/graph/trace.ts`,
-    from: '${attrsKey(node)}',
-    to: "${node.op === 'reduce' ? node.attrs.name : attrsKey(node)}",
+    from: 'return `${node.attrs.name}:${node.attrs.axes.join()}`;',
+    to: 'return node.attrs.name;',
     tests: LAWS,
   },
   {
