@@ -123,7 +123,15 @@ export { loadWeights, type LoadOptions, type LoadReport } from './models/weights
 export type { WeightEntry, WeightFile } from './models/weight-file.ts';
 
 export { QuantizedEmbedding, QuantizedLinear } from './quantized/layers.ts';
-export { isPacked, packedTensors, type PackOptions } from './quantized/load.ts';
+export type { PackOptions } from './quantized/load.ts';
+export {
+  isPacked,
+  packedLayers,
+  weightValues,
+  type PackedLayer,
+  type WeightValue,
+} from './quantized/inspect.ts';
+export { requantize, type QuantizationError } from './quantized/requantize.ts';
 export { fromBlocks, PACKED_TYPES, type PackedBlocks } from './quantized/blocks.ts';
 export { QUANTIZATIONS, quantize, type Quantization } from './quantized/quantize.ts';
 export { QuantizedWeight, type Codes, type WeightParts } from './quantized/weight.ts';

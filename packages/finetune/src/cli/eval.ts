@@ -1,7 +1,7 @@
 /** @file `camada eval`. */
 import { evaluate } from '../run/evaluate.ts';
 import { command, type Command } from './command.ts';
-import { MODEL_HELP, openModel } from './load.ts';
+import { MODEL_HELP, PRECISION_OPTIONS, openModel } from './load.ts';
 import type { OptionTable } from './options.ts';
 import { COLUMN_OPTIONS, given, metricsText, readOptions } from './shared.ts';
 
@@ -14,6 +14,7 @@ const OPTIONS = {
     help: 'Labelled examples: .csv, .tsv, .jsonl, .json, .txt.',
     required: true,
   },
+  ...PRECISION_OPTIONS,
   ...COLUMN_OPTIONS,
 } as const satisfies OptionTable;
 

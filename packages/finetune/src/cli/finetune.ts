@@ -8,7 +8,7 @@ import type { FinetuneOptions } from '../run/options.ts';
 import { checkOutput } from '../save/folder.ts';
 import { METHODS, type Method } from '../train/method.ts';
 import { command, type Command } from './command.ts';
-import { MODEL_HELP, openModel } from './load.ts';
+import { MODEL_HELP, PRECISION_OPTIONS, openModel } from './load.ts';
 import type { OptionTable, Values } from './options.ts';
 import type { Screen } from './screen.ts';
 import { COLUMN_OPTIONS, given, metricsText, readOptions } from './shared.ts';
@@ -37,6 +37,7 @@ const OPTIONS = {
     help: 'Folder for the adapter (or model), metrics.jsonl and report.html.',
     required: true,
   },
+  ...PRECISION_OPTIONS,
   ...COLUMN_OPTIONS,
   task: {
     type: 'text',

@@ -4,7 +4,7 @@ import { InputError } from '@camada/tensor';
 import type { LoadedModel } from '../model/load.ts';
 import { generateText, generateTexts, type ContinueOptions } from '../run/generate.ts';
 import { command, type Command } from './command.ts';
-import { MODEL_HELP, openModel } from './load.ts';
+import { MODEL_HELP, PRECISION_OPTIONS, openModel } from './load.ts';
 import type { OptionTable, Values } from './options.ts';
 import type { Screen } from './screen.ts';
 import { given } from './shared.ts';
@@ -12,6 +12,7 @@ import { given } from './shared.ts';
 const OPTIONS = {
   model: { type: 'text', value: 'MODEL', help: MODEL_HELP, required: true },
   adapter: { type: 'text', value: 'DIR', help: 'Adapter folder to put on the model.' },
+  ...PRECISION_OPTIONS,
   prompt: { type: 'text', value: 'TEXT', help: 'The text to continue.' },
   prompts: { type: 'text', value: 'FILE', help: 'Texts to continue together, one a line.' },
   chat: {

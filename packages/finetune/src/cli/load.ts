@@ -1,5 +1,6 @@
 /** @file The model of a command: found, fetched where it is on a hub, opened, and shown while it loads. */
 import type { FetchOptions } from '@camada/hub';
+import { QUANTIZATIONS } from '@camada/nn';
 import { loadModel, type LoadedModel } from '../model/load.ts';
 import { currentDevice } from './device.ts';
 import type { Screen } from './screen.ts';
@@ -7,12 +8,44 @@ import type { Screen } from './screen.ts';
 /** Help of `--model`. */
 export const MODEL_HELP = 'Model folder, GGUF file, or ORG/NAME on the Hugging Face Hub.';
 
+/** Options of commands that run a model: how its weights are held. */
+export const PRECISION_OPTIONS: {
+  readonly quantize: {
+    readonly type: 'text';
+    readonly value: string;
+    readonly help: string;
+    readonly choices: readonly string[];
+  };
+  readonly dequantize: { readonly type: 'flag'; readonly help: string };
+} = {
+  quantize: {
+    type: 'text',
+    value: 'HOW',
+    help: 'Pack the linear layers when they are loaded: nf4 (4 bits) or int8.',
+    choices: QUANTIZATIONS,
+  },
+  dequantize: { type: 'flag', help: 'Make f32 numbers of what a GGUF file packs.' },
+};
+
+/** What `PRECISION_OPTIONS` gave. */
+export interface PrecisionValues {
+  readonly quantize?: string | undefined;
+  readonly dequantize?: boolean;
+}
+
 /** Opens the model that the options name, and the device. Throws InputError as `loadModel` does. */
 export async function openModel(
-  { model, adapter }: { readonly model: string; readonly adapter?: string | undefined },
+  options: PrecisionValues & {
+    readonly model: string;
+    readonly adapter?: string | undefined;
+  },
   screen: Screen,
 ): Promise<LoadedModel> {
+  const { model, adapter, dequantize } = options;
+  const quantize = QUANTIZATIONS.find((name) => name === options.quantize);
   const loaded = await loadModel(model, {
+    ...(quantize !== undefined && { quantize }),
+    ...(dequantize && { dequantize }),
     ...(adapter !== undefined && { adapter }),
     fetch: fetching(screen),
     onWeights: (done, total) =>

@@ -2,7 +2,7 @@
 import { merge } from '../run/merge.ts';
 import { checkOutput, saveFiles } from '../save/folder.ts';
 import { command, type Command } from './command.ts';
-import { MODEL_HELP, openModel } from './load.ts';
+import { MODEL_HELP, PRECISION_OPTIONS, openModel } from './load.ts';
 import type { OptionTable } from './options.ts';
 import { SAVE_OPTIONS, saveOptions } from './shared.ts';
 
@@ -15,6 +15,7 @@ const OPTIONS = {
   },
   adapter: { type: 'text', value: 'DIR', help: 'Adapter folder.', required: true },
   output: { type: 'text', value: 'DIR', help: 'Folder for the merged model.', required: true },
+  ...PRECISION_OPTIONS,
   ...SAVE_OPTIONS,
 } as const satisfies OptionTable;
 

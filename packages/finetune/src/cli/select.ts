@@ -1,7 +1,7 @@
 /** @file `camada select`. */
 import { select, type Selection } from '../run/select.ts';
 import { command, type Command } from './command.ts';
-import { MODEL_HELP, openModel } from './load.ts';
+import { MODEL_HELP, PRECISION_OPTIONS, openModel } from './load.ts';
 import type { OptionTable } from './options.ts';
 import { COLUMN_OPTIONS, given, readOptions } from './shared.ts';
 
@@ -18,6 +18,7 @@ const OPTIONS = {
     help: "The task's texts: .csv, .tsv, .jsonl, .json, .txt.",
     required: true,
   },
+  ...PRECISION_OPTIONS,
   ...COLUMN_OPTIONS,
   keep: {
     type: 'number',

@@ -8,10 +8,19 @@ import {
   type ModelFolder,
   type Tokenizer,
 } from '@camada/hub';
+import { QUANTIZATIONS, type Quantization } from '@camada/nn';
 import { storedAdapter, type StoredAdapter } from './adapter.ts';
 import { outputWeight } from './head.ts';
 import { configLabels } from './labels.ts';
 import { tasksOf, type FinetuneTask } from './task.ts';
+
+/** How weights are held on the device. What a GGUF file packs stays packed unless they are to be dequantised. */
+export interface WeightPrecision {
+  /** Quantise the linear layers, but the output layer, when they are read. */
+  readonly quantize?: Quantization;
+  /** Make f32 numbers of packed weights: full fine-tuning needs them. */
+  readonly dequantize?: boolean;
+}
 
 /** An opened model; `finetune`, `evaluate` and the others read its weights. */
 export interface LoadedModel {
@@ -25,12 +34,14 @@ export interface LoadedModel {
   readonly labelNames: readonly string[] | undefined;
   /** The adapter that is put on it; undefined without one. */
   readonly adapter: StoredAdapter | undefined;
+  /** How its weights are held. */
+  readonly precision: WeightPrecision;
   /** Called while its weights are read, with the elements done and in all. */
   readonly onWeights: ((done: number, total: number) => void) | undefined;
 }
 
 /** Choices of `loadModel`. */
-export interface LoadModelOptions {
+export interface LoadModelOptions extends WeightPrecision {
   /** An adapter folder, by PEFT or by Camada, or its name on a hub, to put on the model. */
   readonly adapter?: string | Folder;
   /** How a hub is reached, where the model or the adapter is not on this machine. */
@@ -48,6 +59,7 @@ export async function loadModel(
   directory: string | Folder,
   options: LoadModelOptions = {},
 ): Promise<LoadedModel> {
+  const precision = weightPrecision(options);
   const folder = await openModelFolder(await locateModel(directory, options.fetch));
   const tasks = tasksOf(folder.config.values);
   const { tokenizer } = folder;
@@ -62,8 +74,19 @@ export async function loadModel(
     tokenizer,
     labelNames: classNames(folder),
     adapter: await openAdapter(options),
+    precision,
     onWeights: options.onWeights,
   };
+}
+
+function weightPrecision({ quantize, dequantize }: WeightPrecision): WeightPrecision {
+  if (quantize !== undefined && !QUANTIZATIONS.includes(quantize))
+    throw new InputError(
+      `quantize is "${String(quantize)}", but must be one of ${QUANTIZATIONS.join(', ')}.`,
+    );
+  if (quantize && dequantize)
+    throw new InputError('quantize and dequantize contradict each other: leave one out.');
+  return { ...(quantize && { quantize }), ...(dequantize && { dequantize }) };
 }
 
 async function openAdapter({

@@ -45,6 +45,8 @@ export async function buildNetwork(loaded: LoadedModel, options: NetworkOptions)
     : withoutClassifier(loaded.folder.tensors);
   const { initialized } = await loadWeights(model, file, {
     seed: options.seed ?? 0,
+    packed: !loaded.precision.dequantize,
+    quantize: loaded.precision.quantize,
     keepStorage: options.keepStorage ?? false,
     ...(loaded.onWeights && { onProgress: loaded.onWeights }),
   });

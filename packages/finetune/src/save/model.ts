@@ -1,6 +1,6 @@
 /** @file A network as the files of a model: weights, configuration and tokenizer. */
 import { exportModel, jsonBytes, type SaveOptions, type TensorData } from '@camada/hub';
-import { namedParameters } from '@camada/nn';
+import { weightValues } from '@camada/nn';
 import { RECORD_FILE, type CamadaRecord } from '../model/adapter.ts';
 import type { LoadedModel } from '../model/load.ts';
 import type { Network } from '../model/network.ts';
@@ -16,13 +16,13 @@ export async function modelFiles(
   record: CamadaRecord,
   options: SaveOptions = {},
 ): Promise<Files> {
-  const weights = [...namedParameters(network.model)].map(([name, parameter]) => ({
+  const weights = weightValues(network.model).map(({ name, shape, value }) => ({
     name,
-    shape: parameter.shape,
+    shape,
     read: async (): Promise<TensorData> => ({
       dtype: 'f32',
-      shape: parameter.shape,
-      data: Float32Array.from(await parameter.data()),
+      shape,
+      data: Float32Array.from(await value().data()),
     }),
   }));
   const config = configOf(folder.config.values, network);

@@ -4,7 +4,7 @@
  * another task.
  */
 import { InputError, type Tensor } from '@camada/tensor';
-import { namedParameters, type HeadModel } from '@camada/nn';
+import { namedParameters, packedLayers, type HeadModel } from '@camada/nn';
 import {
   defaultTargets,
   injectLora,
@@ -57,9 +57,21 @@ export async function prepareTraining(
 /** Throws InputError when LoRA's settings cannot be or its targets match no module, or there is no head to train. */
 export function checkMethodFits(network: Network, method: Method): void {
   if (method.type === 'head') headParameters(network);
+  if (method.type === 'full') checkPlain(network.model);
   if (method.type !== 'lora') return;
   const all = network.model.layers.map(({ index }) => index);
   matchTargets(linearNames(network.model), loraConfig(loraOptions(network, method, all, '')));
+}
+
+/** Throws InputError when weights are packed: they cannot be updated. */
+function checkPlain(model: HeadModel): void {
+  const packed = packedLayers(model);
+  const [first] = packed.values();
+  if (first)
+    throw new InputError(
+      `full fine-tuning changes all weights, but ${packed.size} layers are packed as ${first.packed.parts.format}: ` +
+        'load the model with dequantize (--dequantize) and without quantize, or choose lora.',
+    );
 }
 
 function loraOptions(

@@ -2,7 +2,15 @@
  * @file Which modules can be wrapped, and how their weights are read. A weight is used as [out, in] here, whatever
  * way round it is stored; another kind of linear layer (a quantised one) is added in this file alone.
  */
-import { Conv1D, Embedding, Linear, setParameter, type Context, type Module } from '@camada/nn';
+import {
+  Conv1D,
+  Embedding,
+  Linear,
+  QuantizedLinear,
+  setParameter,
+  type Context,
+  type Module,
+} from '@camada/nn';
 import type { Tensor } from '@camada/tensor';
 
 /** A module from one tensor to one: a linear layer, an embedding, a norm. */
@@ -10,8 +18,14 @@ export interface BaseLayer extends Module {
   call(x: Tensor, context: Context): Tensor;
 }
 
-/** A linear layer; a Conv1D (GPT-2) stores its weight [in, out], PEFT's `fan_in_fan_out`. */
-export type LinearBase = Linear | Conv1D;
+/**
+ * A linear layer; a Conv1D (GPT-2) stores its weight [in, out], PEFT's `fan_in_fan_out`. The packed weight of a quantised
+ * one is unpacked where it is read.
+ */
+export type LinearBase = Linear | Conv1D | QuantizedLinear;
+
+/** Weights that are what a packed weight unpacks to: putting them back puts the packed weight back. */
+const packed = new WeakSet<Weights>();
 
 /** What merging replaces: the tensors of a layer, in the layer's own layout. */
 export interface Weights {
@@ -21,7 +35,7 @@ export interface Weights {
 
 /** Whether a module is a linear layer. */
 export function isLinear(module: Module): module is LinearBase {
-  return module instanceof Linear || module instanceof Conv1D;
+  return module instanceof Linear || module instanceof Conv1D || module instanceof QuantizedLinear;
 }
 
 /** Whether a module is a table of rows. */
@@ -48,11 +62,18 @@ export function inLayout(base: Module, matrix: Tensor): Tensor {
 /** Weight and bias of a layer that has them; undefined where there is no weight to merge into. */
 export function weightsOf(base: BaseLayer): Weights | undefined {
   if (!isLinear(base) && !isEmbedding(base)) return undefined;
-  return { weight: base.weight, bias: 'bias' in base ? base.bias : undefined };
+  const weights = { weight: base.weight, bias: 'bias' in base ? base.bias : undefined };
+  if (base instanceof QuantizedLinear && !base.numbers) packed.add(weights);
+  return weights;
 }
 
-/** Puts weights in the place of a layer's own. Throws ShapeError when a shape differs. */
-export function replaceWeights(base: BaseLayer, { weight, bias }: Weights): void {
-  setParameter(base, 'weight', weight);
+/**
+ * Puts weights in the place of a layer's own. A packed layer
+ * computes with the numbers until it gets back what it unpacks to. Throws ShapeError when a shape differs.
+ */
+export function replaceWeights(base: BaseLayer, weights: Weights): void {
+  const { weight, bias } = weights;
+  if (base instanceof QuantizedLinear) base.useNumbers(packed.has(weights) ? undefined : weight);
+  else setParameter(base, 'weight', weight);
   if (bias) setParameter(base, 'bias', bias);
 }

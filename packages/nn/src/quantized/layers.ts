@@ -1,7 +1,8 @@
 /** @file The linear layer and the table of rows over packed weights: they stand where a Linear and an Embedding stood. */
-import { ShapeError, showShape, type Tensor } from '@camada/tensor';
+import { ShapeError, invalidateCaptures, showShape, type Tensor } from '@camada/tensor';
 import type { Context } from '../context.ts';
 import { linear, type Layer } from '../layers/linear.ts';
+import { checkFits } from '../module.ts';
 import { packedProduct } from './product.ts';
 import type { QuantizedWeight } from './weight.ts';
 
@@ -11,15 +12,28 @@ export class QuantizedLinear implements Layer {
   readonly packed: QuantizedWeight;
   /** [out]. */
   readonly bias?: Tensor;
+  #numbers: Tensor | undefined;
 
   constructor(packed: QuantizedWeight, bias?: Tensor) {
     this.packed = packed;
     if (bias) this.bias = bias;
   }
 
-  /** W as numbers, f32 [out, in], computed where it is read; nothing keeps them. */
+  /** W as numbers, f32 [out, in]: computed where it is read, unless numbers stand in for the packed weight. */
   get weight(): Tensor {
-    return this.packed.transposed().transpose();
+    return this.#numbers ?? this.packed.transposed().transpose();
+  }
+
+  /** Numbers [out, in] that stand in for the packed weight, such as merged ones; undefined while it is in use. */
+  get numbers(): Tensor | undefined {
+    return this.#numbers;
+  }
+
+  /** Lets numbers [out, in] stand in for the packed weight, or (undefined) takes it up again. Throws ShapeError. */
+  useNumbers(weight: Tensor | undefined): void {
+    if (weight) checkFits('weight', weight.shape, this.packed.shape);
+    this.#numbers = weight;
+    invalidateCaptures();
   }
 
   /** Size of the last axis of the input. */
@@ -39,6 +53,7 @@ export class QuantizedLinear implements Layer {
         `QuantizedLinear: input ${showShape(x.shape)} must end in ${this.inFeatures}, the weight is ` +
           showShape(this.packed.shape),
       );
+    if (this.#numbers) return linear(x, this.#numbers, this.bias);
     const product = packedProduct(x.reshape([-1, this.inFeatures]), this.packed); // [N, out]
     const y = this.bias ? product.add(this.bias) : product;
     return y.reshape([...x.shape.slice(0, -1), this.outFeatures]);

@@ -1,5 +1,5 @@
 /** @file Layers over packed weights in the place of those that a checkpoint packs, or that are to be quantised. */
-import { fromBf16, fromF16, upload, type Tensor } from '@camada/tensor';
+import { fromBf16, fromF16, upload } from '@camada/tensor';
 import { Embedding } from '../layers/embedding.ts';
 import { Linear } from '../layers/linear.ts';
 import { namedModules, setModule, type Module } from '../module.ts';
@@ -86,16 +86,4 @@ async function packedWeight(
 function numbers({ dtype, data }: WeightEntry): Float32Array {
   if (data instanceof Float32Array) return data;
   return Float32Array.from(data, dtype === 'f16' ? fromF16 : dtype === 'bf16' ? fromBf16 : Number);
-}
-
-/** All weights of a packed layer that lie on the device, for those who count bytes. */
-export function packedTensors(model: Module): Tensor[] {
-  return [...namedModules(model).values()].flatMap((module) =>
-    isPacked(module) ? [...module.packed.tensors] : [],
-  );
-}
-
-/** Whether a module stands over a packed weight. */
-export function isPacked(module: Module): module is QuantizedLinear | QuantizedEmbedding {
-  return module instanceof QuantizedLinear || module instanceof QuantizedEmbedding;
 }
