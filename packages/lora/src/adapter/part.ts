@@ -31,6 +31,26 @@ export function isAdditive(part: LayerPart): part is AdditivePart {
   return 'delta' in part;
 }
 
+/** The factors of an update s·B·A: A [R, in], B [out, R]; of an embedding A [R, V], B [C, R]. */
+export interface Factors {
+  readonly A: Tensor;
+  readonly B: Tensor;
+  readonly scale: number;
+}
+
+/** A part whose ΔW is s·B·A, which mixing, combining and inspection work with. */
+export interface LowRankPart extends AdditivePart {
+  /** A, B and s as they are now. */
+  factors(): Factors;
+  /** s; data, so that another value needs no new program, also in a captured step. */
+  scale: number;
+}
+
+/** Whether a part's update has two factors. */
+export function isLowRank(part: LayerPart): part is LowRankPart {
+  return 'factors' in part;
+}
+
 /** One adapter's share of a whole model: prompts, prefixes, gates. */
 export interface ModelPart {
   /** All that is stored, by its whole key in the file. */

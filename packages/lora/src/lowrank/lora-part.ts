@@ -3,9 +3,9 @@
  * A [R, in], B [out, R].
  */
 import { Dropout, linear, type Context } from '@camada/nn';
-import type { Tensor } from '@camada/tensor';
+import { scalar, type Tensor } from '@camada/tensor';
 import { inLayout, type BaseLayer, type Weights } from '../adapter/base.ts';
-import type { AdditivePart } from '../adapter/part.ts';
+import type { Factors, LowRankPart } from '../adapter/part.ts';
 
 /** Numbers of one adapted layer. */
 export interface LoraNumbers {
@@ -21,7 +21,7 @@ export const LORA_A = 'lora_A.weight';
 export const LORA_B = 'lora_B.weight';
 
 /** A low-rank update beside a linear layer. */
-export class LoraPart implements AdditivePart {
+export class LoraPart implements LowRankPart {
   /** A [R, in]. */
   readonly A: Tensor;
   /** B [out, R]. */
@@ -50,12 +50,17 @@ export class LoraPart implements AdditivePart {
   /** s·B·A·x for x [..., in]: [..., out]. */
   update(x: Tensor): Tensor {
     // Scaled at width R, where there are fewest numbers, forward and back.
-    return linear(linear(x, this.A).mul(this.scale), this.B);
+    return linear(linear(x, this.A).mul(scalar(() => this.scale)), this.B);
+  }
+
+  /** A, B and s. */
+  factors(): Factors {
+    return { A: this.A, B: this.B, scale: this.scale };
   }
 
   /** s·B·A: [out, in]. */
   delta(): Tensor {
-    return this.B.matmul(this.A).mul(this.scale);
+    return this.B.matmul(this.A).mul(scalar(() => this.scale));
   }
 
   /** W + s·B·A. */
