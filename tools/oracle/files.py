@@ -1,7 +1,4 @@
-"""Files of other programs, written by their own libraries: GGUF, PyTorch pickles, tokenizers of every type.
-
-Needs beside the other requirements: gguf and sentencepiece.
-"""
+"""Files of other programs, written by their own libraries: GGUF, PyTorch pickles, tokenizers of every type."""
 
 from __future__ import annotations
 
@@ -400,7 +397,8 @@ def pickles() -> None:
     write_tensors(to / 'checkpoint.safetensors', dict(module.state_dict()))
     torch.save({'weight': torch.ones(2), 'evil': Evil()}, to / 'evil.bin')
     torch.save(state['f32'], to / 'bare.pt')
-    torch.save({'f32': state['f32']}, to / 'legacy.pt', _use_new_zipfile_serialization=False)
+    if not (to / 'legacy.pt').exists():  # it holds addresses
+        torch.save({'f32': state['f32']}, to / 'legacy.pt', _use_new_zipfile_serialization=False)
 
 
 class Evil:
@@ -630,7 +628,3 @@ def files() -> None:
     tokenizers_of_each_type()
     chats()
     older_tokenizers()
-
-
-if __name__ == '__main__':
-    files()

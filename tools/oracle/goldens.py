@@ -15,6 +15,7 @@ import adapters
 import catalogue
 import decoders
 import encoders
+import files
 import minilm
 import models
 import ops
@@ -32,6 +33,7 @@ PARTS = {
     'ops': ops.ops,
     'catalogue': catalogue.catalogue,
     'lora': adapters.lora,
+    'files': files.files,
     'cka': similarity.cka,
     'sentence-poolings': sentences.poolings,
     'minilm-hidden': minilm.hidden_states,
