@@ -57,7 +57,8 @@ def save_adapter(model, path: Path, base: str) -> None:
     (path / 'README.md').unlink(missing_ok=True)
     config = json.loads((path / 'adapter_config.json').read_text())
     config['base_model_name_or_path'] = base
-    config['target_modules'] = sorted(config['target_modules'])
+    if isinstance(config.get('target_modules'), list):
+        config['target_modules'] = sorted(config['target_modules'])
     (path / 'adapter_config.json').write_text(json.dumps(config, indent=2, sort_keys=True) + '\n')
 
 

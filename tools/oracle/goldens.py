@@ -20,6 +20,7 @@ import minilm
 import models
 import ops
 import optimisers
+import prompts
 import sentences
 import similarity
 
@@ -33,6 +34,7 @@ PARTS = {
     'ops': ops.ops,
     'catalogue': catalogue.catalogue,
     'lora': adapters.lora,
+    'prompts': prompts.prompts,
     'files': files.files,
     'cka': similarity.cka,
     'sentence-poolings': sentences.poolings,

@@ -31,6 +31,32 @@ export { METHODS, methodOf } from './method/registry.ts';
 export { LORA_DEFAULTS, loraConfig, type LoraConfig, type LoraOptions } from './lowrank/config.ts';
 export { LORA } from './lowrank/lora.ts';
 export { LoraPart, type LoraNumbers } from './lowrank/lora-part.ts';
+export {
+  PROMPT_TUNING,
+  promptTuningConfig,
+  promptTuningFrom,
+  type PromptInit,
+  type PromptTuningConfig,
+  type PromptTuningOptions,
+} from './prompt/prompt-tuning.ts';
+export {
+  P_TUNING,
+  pTuningConfig,
+  type PTuningConfig,
+  type PTuningOptions,
+} from './prompt/p-tuning.ts';
+export {
+  PREFIX_TUNING,
+  prefixTuningConfig,
+  type PrefixTuningConfig,
+  type PrefixTuningOptions,
+} from './prompt/prefix-tuning.ts';
+export {
+  ADAPTION_PROMPT,
+  adaptionPromptConfig,
+  type AdaptionPromptConfig,
+  type AdaptionPromptOptions,
+} from './prompt/adaption-prompt.ts';
 export type { BiasChoice, LayerConfig, PeftConfig } from './peft/common.ts';
 export { adapterConfigRecord, parseAdapterConfig, type AdapterConfig } from './peft/config-file.ts';
 export { adapterFiles, readAdapter, writeAdapter, type AdapterData } from './peft/adapter-file.ts';

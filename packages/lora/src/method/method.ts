@@ -15,6 +15,8 @@ import type { LayerConfig, PeftConfig } from '../peft/common.ts';
 interface MethodBase<C extends PeftConfig> {
   /** PEFT's name of it: `LORA`, `VERA`, … */
   readonly peftType: string;
+  /** What PEFT's file puts before the names of the model's modules; `base_model.model.` when left out. */
+  readonly prefix?: string;
   /** Keys of `adapter_config.json` that `parse` gives a meaning to. */
   readonly keys: readonly string[];
   /** Keys of PEFT's config that say nothing about the numbers; others that are not known are warned about. */

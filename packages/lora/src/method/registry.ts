@@ -1,9 +1,15 @@
 /** @file The table of methods by PEFT's `peft_type`: a new method is one line here. */
 import { InputError } from '@camada/tensor';
 import { LORA } from '../lowrank/lora.ts';
+import { ADAPTION_PROMPT } from '../prompt/adaption-prompt.ts';
+import { P_TUNING } from '../prompt/p-tuning.ts';
+import { PREFIX_TUNING } from '../prompt/prefix-tuning.ts';
+import { PROMPT_TUNING } from '../prompt/prompt-tuning.ts';
 import type { Method } from './method.ts';
 
-const ALL: readonly Method[] = [LORA];
+const PROMPTS: readonly Method[] = [PROMPT_TUNING, P_TUNING, PREFIX_TUNING, ADAPTION_PROMPT];
+
+const ALL: readonly Method[] = [LORA, ...PROMPTS];
 
 /** Methods by `peft_type`. */
 export const METHODS: ReadonlyMap<string, Method> = new Map(

@@ -47,6 +47,7 @@ export async function readAdapter(
   const parameters = new Map<string, TensorData>();
   for (const name of reader.names) {
     const key = parseKey(name, parsed.method, reader.source);
+    if (key.kind === 'copy') continue;
     const tensor = await reader.read(name);
     if (key.kind === 'parameter') parameters.set(key.name, tensor);
     else if (key.kind === 'shared') shared.set(key.key, tensor);
@@ -75,7 +76,7 @@ export function adapterFiles(adapter: AdapterData): Map<string, readonly Uint8Ar
     for (const [suffix, tensor] of tensors) entries.set(layerKey(path, suffix), tensor);
   for (const [key, tensor] of adapter.shared) entries.set(key, tensor);
   for (const [name, tensor] of adapter.parameters)
-    entries.set(parameterKey(storedName(name, adapter)), tensor);
+    entries.set(parameterKey(storedName(name, adapter), adapter.method), tensor);
   return new Map<string, readonly Uint8Array[]>([
     [TENSORS, encodeSafetensors(entries)],
     [CONFIG, [jsonBytes(adapterConfigRecord(adapter.method, adapter.config))]],

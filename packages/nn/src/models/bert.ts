@@ -207,7 +207,7 @@ export class BertPooler {
 /** BERT without a head. */
 export class BertModel implements Encoder {
   readonly prefix: string = 'bert';
-  readonly words: string = 'embeddings.word_embeddings.weight';
+  readonly wordEmbeddings: string = 'embeddings.word_embeddings.weight';
   readonly config: BertConfig;
   prompting: Prompting | undefined;
   readonly embeddings: BertEmbeddings;

@@ -200,7 +200,7 @@ export class DebertaV2Encoder {
 /** DeBERTa without a head. */
 export class DebertaV2Model implements Encoder {
   readonly prefix: string = 'deberta';
-  readonly words: string = 'embeddings.word_embeddings.weight';
+  readonly wordEmbeddings: string = 'embeddings.word_embeddings.weight';
   prompting: Prompting | undefined;
   readonly config: DebertaConfig;
   readonly embeddings: DebertaV2Embeddings;

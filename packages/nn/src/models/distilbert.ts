@@ -189,7 +189,7 @@ export class DistilBertTransformer {
 /** DistilBERT without a head. */
 export class DistilBertModel implements Encoder {
   readonly prefix: string = 'distilbert';
-  readonly words: string = 'embeddings.word_embeddings.weight';
+  readonly wordEmbeddings: string = 'embeddings.word_embeddings.weight';
   prompting: Prompting | undefined;
   readonly config: DistilBertConfig;
   readonly embeddings: DistilBertEmbeddings;

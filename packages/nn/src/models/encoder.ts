@@ -17,8 +17,6 @@ import type { HeadModel, HeadOutput, LayerInfo, Model } from './model.ts';
 export interface Encoder extends Model {
   /** Field that holds it in models with a head, and so the prefix of its parameters: `base_model_prefix`. */
   readonly prefix: string;
-  /** Path of the word embeddings from here. */
-  readonly words: string;
 }
 
 /** The name of a parameter with the prefix of a model with a head, or without it. */
@@ -77,6 +75,11 @@ abstract class EncoderHead<C extends LabelConfig> implements HeadModel {
   /** Blocks with their full paths. */
   get layers(): readonly LayerInfo[] {
     return prefixed(this.encoder.prefix, this.encoder.layers);
+  }
+
+  /** The encoder's. */
+  get wordEmbeddings(): string {
+    return `${this.encoder.prefix}.${this.encoder.wordEmbeddings}`;
   }
 
   /** The encoder's, with the labels of this head. */
@@ -146,7 +149,7 @@ export abstract class TokenHead<C extends LabelConfig> extends EncoderHead<C> {
 export abstract class MaskedHead<C extends LabelConfig = LabelConfig> extends TokenHead<C> {
   /** Path of the word embeddings, which are the weight of the output layer too. */
   get tiedEmbedding(): string {
-    return `${this.encoder.prefix}.${this.encoder.words}`;
+    return this.wordEmbeddings;
   }
 
   /** One class for each entry of the vocabulary. */

@@ -33,6 +33,8 @@ export interface Model extends Module {
   readonly layers: readonly LayerInfo[];
   /** What its batches may hold. */
   readonly limits: BatchLimits;
+  /** Path of the table of word embeddings [V, C]. */
+  readonly wordEmbeddings: string;
   /** Prefixes of parameters that a checkpoint may lack: they start fresh. */
   readonly headPrefixes: readonly string[];
   /** Virtual tokens and prompts of an adapter, which every pass then has; none by default. */

@@ -266,7 +266,7 @@ export class ModernBertEncoderLayer implements LayerInfo {
 /** ModernBERT without a head. */
 export class ModernBertModel implements Encoder {
   readonly prefix: string = 'model';
-  readonly words: string = 'embeddings.tok_embeddings.weight';
+  readonly wordEmbeddings: string = 'embeddings.tok_embeddings.weight';
   prompting: Prompting | undefined;
   readonly config: ModernBertConfig;
   readonly embeddings: ModernBertEmbeddings;

@@ -37,8 +37,7 @@ export class CausalLM extends DecoderHead {
 
   /** The name of the embeddings where they are also the output layer; undefined where it has weights of its own. */
   get tiedEmbedding(): string | undefined {
-    const { prefix, tokens } = this.decoder;
-    return this.lm_head ? undefined : `${prefix}.${tokens.name}.weight`;
+    return this.lm_head ? undefined : this.wordEmbeddings;
   }
 
   /**

@@ -39,6 +39,11 @@ export abstract class DecoderHead implements HeadModel {
   }
 
   /** The decoder's. */
+  get wordEmbeddings(): string {
+    return `${this.decoder.prefix}.${this.decoder.wordEmbeddings}`;
+  }
+
+  /** The decoder's. */
   get prompting(): Prompting | undefined {
     return this.decoder.prompting;
   }

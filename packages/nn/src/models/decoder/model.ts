@@ -42,6 +42,11 @@ export abstract class DecoderModel<C extends DecoderConfig = DecoderConfig> impl
   /** The norm after the last block. */
   protected abstract get lastNorm(): Norm;
 
+  /** From the decoder down. */
+  get wordEmbeddings(): string {
+    return `${this.tokens.name}.weight`;
+  }
+
   /** Token ids only: a head says what its labels are. */
   get limits(): BatchLimits {
     const { config } = this;
