@@ -16,6 +16,7 @@ import catalogue
 import decoders
 import encoders
 import files
+import methods
 import minilm
 import models
 import ops
@@ -34,6 +35,7 @@ PARTS = {
     'ops': ops.ops,
     'catalogue': catalogue.catalogue,
     'lora': adapters.lora,
+    'methods': methods.methods,
     'prompts': prompts.prompts,
     'files': files.files,
     'cka': similarity.cka,

@@ -30,6 +30,19 @@ export type { LayerMethod, Method, ModelMethod, Place, Stored } from './method/m
 export { METHODS, methodOf } from './method/registry.ts';
 export { LORA_DEFAULTS, loraConfig, type LoraConfig, type LoraOptions } from './lowrank/config.ts';
 export { LORA } from './lowrank/lora.ts';
+export { LoraEmbeddingPart } from './lowrank/lora-embedding.ts';
+export { DoraEmbeddingPart, DoraPart } from './lowrank/dora.ts';
+export { ResidualPart } from './lowrank/residual.ts';
+export { VERA, veraConfig, type VeraConfig, type VeraOptions } from './lowrank/vera.ts';
+export { ADALORA, AdaLoraPart } from './lowrank/adalora.ts';
+export {
+  adaLoraConfig,
+  type AdaLoraConfig,
+  type AdaLoraOptions,
+} from './lowrank/adalora-config.ts';
+export { RankAllocator } from './lowrank/rank-allocator.ts';
+export { loraPlusRules, type LoraPlusOptions } from './lowrank/lora-plus.ts';
+export { loraFaCorrection, loraFaParameters, type GradientCorrection } from './lowrank/lora-fa.ts';
 export { LoraPart, type LoraNumbers } from './lowrank/lora-part.ts';
 export {
   PROMPT_TUNING,

@@ -1,8 +1,9 @@
 /** @file Adapters to and from PEFT folders. */
 import { isFloatTensor, toFloat32, type Folder, type TensorData } from '@camada/hub';
-import type { Module } from '@camada/nn';
+import { getParameter, type Module } from '@camada/nn';
 import { InputError, sameShape, showShape, tensor, type Tensor } from '@camada/tensor';
 import { attach, ownParameter, type Adapter, type AdapterParts } from './adapter/adapter.ts';
+import type { BaseLayer } from './adapter/base.ts';
 import type { LayerPart } from './adapter/part.ts';
 import { checkpointParameters, checkUntied, type SavedParameter } from './adapter/saved.ts';
 import { baseAt } from './method/add.ts';
@@ -21,7 +22,7 @@ export interface LoadedAdapter {
 /** The adapter as it is stored: plain data, f32. */
 export async function adapterData(adapter: Adapter): Promise<AdapterData> {
   const { method, saved, shared, part } = adapter;
-  const { config, layers } = await storedLayers(adapter);
+  const { config, layers, shared: kept } = await storedLayers(adapter);
   const data = new Map<string, ReadonlyMap<string, TensorData>>();
   for (const [path, tensors] of layers) data.set(path, await allData(tensors));
   const own = new Map([...saved].map(([name, entry]) => [name, entry.own]));
@@ -29,7 +30,7 @@ export async function adapterData(adapter: Adapter): Promise<AdapterData> {
     method,
     config,
     layers: data,
-    shared: await allData(part?.tensors ?? shared),
+    shared: await allData(part?.tensors ?? kept ?? shared),
     parameters: await allData(own),
   };
 }
@@ -61,7 +62,9 @@ export async function loadAdapter(
   checkUntied(model, data.parameters.keys());
   checkComplete(model, data);
   const saved = new Map<string, SavedParameter>();
-  for (const [key, entry] of data.parameters) saved.set(key, restoreSaved(model, key, entry));
+  for (const [key, entry] of data.parameters)
+    if (isBaseCopy(key)) await checkBaseCopy(model, key, entry);
+    else saved.set(key, restoreSaved(model, key, entry));
   const adapter = attach(model, { ...restored(model, data), name, saved });
   return { adapter, warnings: data.warnings };
 }
@@ -70,8 +73,7 @@ function restored(model: Module, data: AdapterData): Omit<AdapterParts, 'name' |
   const { method, config } = data;
   const shared = tensors(data.shared);
   if (method.kind === 'layers') {
-    const layers = restoreLayers(model, method, data, shared);
-    return { method, config, layers, shared, part: undefined };
+    return { method, config, ...restoreLayers(model, method, data, shared), part: undefined };
   }
   const part = method.restore(model, config, shared);
   return { method, config, layers: new Map(), shared: new Map(), part };
@@ -81,20 +83,26 @@ function restoreLayers(
   model: Module,
   method: LayerMethod,
   data: AdapterData,
-  shared: ReadonlyMap<string, Tensor>,
-): Map<string, LayerPart> {
+  stored: ReadonlyMap<string, Tensor>,
+): Pick<AdapterParts, 'layers' | 'shared'> {
   const config = data.config as LayerConfig; // parsed by this method
+  const bases = new Map(
+    [...data.layers.keys()].map((path) => [path, wrappable(model, method, path)]),
+  );
+  // What files leave out is drawn again.
+  const shared = stored.size > 0 ? stored : (method.share?.(bases, config, 0) ?? stored);
   const layers = new Map<string, LayerPart>();
-  for (const [path, stored] of data.layers) {
-    const base = baseAt(model, path);
-    if (!method.wraps(base))
-      throw new InputError(
-        `the adapter's '${path}' is no layer that ${method.peftType} can sit on`,
-      );
-    const place = { path, base, config, shared };
-    layers.set(path, method.restore(place, tensors(stored, `${path}.`)));
+  for (const [path, base] of bases) {
+    const own = tensors(data.layers.get(path)!, `${path}.`);
+    layers.set(path, method.restore({ path, base, config, shared }, own));
   }
-  return layers;
+  return { layers, shared };
+}
+
+function wrappable(model: Module, method: LayerMethod, path: string): BaseLayer {
+  const base = baseAt(model, path);
+  if (method.wraps(base)) return base;
+  throw new InputError(`the adapter's '${path}' is no layer that ${method.peftType} can sit on`);
 }
 
 /** Without a tensor that it names, the adapter would compute something else than was trained. */
@@ -117,6 +125,23 @@ function restoreSaved(model: Module, name: string, entry: TensorData): SavedPara
         'was it trained with other labels, or for another model?',
     );
   return { base, own: toTensor(entry, name) };
+}
+
+/** PEFT stores the table of an adapted embedding with the adapter. */
+function isBaseCopy(name: string): boolean {
+  return name.endsWith('.base_layer.weight');
+}
+
+/** Throws InputError unless the stored table is the model's: the adapter was trained on it. */
+async function checkBaseCopy(model: Module, name: string, entry: TensorData): Promise<void> {
+  const own = getParameter(baseAt(model, name.replace(/\.base_layer\.weight$/, '')), 'weight');
+  const stored = toTensor(entry, name);
+  const same = sameShape(own.shape, stored.shape);
+  if (same && (await own.cast('f32').sub(stored).abs().max().item()) === 0) return;
+  throw new InputError(
+    `the adapter was trained on another table than the model's '${name.replace('.base_layer', '')}' ` +
+      `(${showShape(stored.shape)}, the model's ${showShape(own.shape)}): was its vocabulary enlarged?`,
+  );
 }
 
 function tensors(entries: ReadonlyMap<string, TensorData>, place = ''): Map<string, Tensor> {

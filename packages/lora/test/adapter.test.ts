@@ -281,7 +281,7 @@ describe('refused', () => {
     await refuse(
       { target_modules: ['q_proj'] },
       'target_modules: "q_proj" matches no module of the model; the modules that can be adapted end in ' +
-        'query, key, value, dense, classifier.',
+        'word_embeddings, position_embeddings, token_type_embeddings, query, key, value, dense, classifier.',
     );
     await refuse({ target_modules: '.*attn.*' }, 'the pattern ".*attn.*"');
     await refuse({ layers_to_transform: [7] }, 'asks for layer 7');
@@ -292,7 +292,10 @@ describe('refused', () => {
       { modules_to_save: ['score'] },
       /modules_to_save: 'score' is in no parameter.*bert/,
     );
-    await refuse({ init_lora_weights: 'pissa' }, 'init_lora_weights "pissa"');
+    await refuse({ init_lora_weights: 'eva' }, 'init_lora_weights "eva" is not offered');
+    await refuse({ init_lora_weights: 'pissa', use_dora: true }, 'use_dora does not go with');
+    await refuse({ init_lora_weights: 'olora', r: 33 }, 'OLoRA: rank 33 is more than');
+    await refuse({ target_modules: ['position_embeddings'] }, 'a table that the model reads');
     await refuse({ fan_in_fan_out: true }, 'fan_in_fan_out');
     await refuse({ r: 0 }, 'r is 0');
   });

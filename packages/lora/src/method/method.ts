@@ -44,6 +44,8 @@ export interface Stored<C> {
   readonly config: C;
   /** Tensors by path and end of key. */
   readonly layers: ReadonlyMap<string, ReadonlyMap<string, Tensor>>;
+  /** Shared tensors; the adapter's when left out. */
+  readonly shared?: ReadonlyMap<string, Tensor>;
 }
 
 /** A method whose adapters sit on layers. */

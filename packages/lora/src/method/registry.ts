@@ -1,6 +1,8 @@
 /** @file The table of methods by PEFT's `peft_type`: a new method is one line here. */
 import { InputError } from '@camada/tensor';
+import { ADALORA } from '../lowrank/adalora.ts';
 import { LORA } from '../lowrank/lora.ts';
+import { VERA } from '../lowrank/vera.ts';
 import { ADAPTION_PROMPT } from '../prompt/adaption-prompt.ts';
 import { P_TUNING } from '../prompt/p-tuning.ts';
 import { PREFIX_TUNING } from '../prompt/prefix-tuning.ts';
@@ -9,7 +11,7 @@ import type { Method } from './method.ts';
 
 const PROMPTS: readonly Method[] = [PROMPT_TUNING, P_TUNING, PREFIX_TUNING, ADAPTION_PROMPT];
 
-const ALL: readonly Method[] = [LORA, ...PROMPTS];
+const ALL: readonly Method[] = [LORA, VERA, ADALORA, ...PROMPTS];
 
 /** Methods by `peft_type`. */
 export const METHODS: ReadonlyMap<string, Method> = new Map(
