@@ -574,7 +574,7 @@ TYPES = {
 def older_tokenizers() -> None:
     """Folders without tokenizer.json, and the ids of the fast tokenizers that Transformers makes of them."""
     bert = vocabulary_folder('bert', {'tokenizer_class': 'BertTokenizer', 'do_lower_case': True})
-    words = wordpiece_type().get_vocab()
+    words = Tokenizer.from_file(str(folder('hub', 'tokenizers') / 'wordpiece.json')).get_vocab()
     (bert / 'vocab.txt').write_text('\n'.join(sorted(words, key=words.get)) + '\n')
     older(BertTokenizerFast.from_pretrained(bert), bert)
 
