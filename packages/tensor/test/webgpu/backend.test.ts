@@ -79,8 +79,9 @@ describe('running', () => {
     const program = compileChain(backend, 4);
     const input = upload(backend, Float32Array.of(1, 2, 3, 4));
     const output = backend.allocate(4, 'f32');
-    const run = (): void =>
-      backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
+    const run = (): void => {
+      void backend.run(program, [input, undefined, undefined, output], new Uint32Array(0));
+    };
     run();
     const first = backend.read(output);
     void backend.write(input, Float32Array.of(5, 6, 7, 8));
