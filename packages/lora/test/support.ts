@@ -29,14 +29,24 @@ function checkpoint(path: string): string {
   return fileURLToPath(new URL(`../../nn/test/golden/${path}`, import.meta.url));
 }
 
+/** A file of a tiny checkpoint of `@camada/nn`. */
+export function tinyFolder(name: string, file: string): string {
+  return checkpoint(`${name}/${file}`);
+}
+
+/** The weights of a tiny checkpoint of `@camada/nn`. */
+export function tinyFile(name: string): Promise<TensorReader> {
+  return openSafetensors(checkpoint(`${name}/model.safetensors`));
+}
+
 /** A JSON file. The caller says what is in it. */
 export function json<T>(path: string): T {
   return JSON.parse(readFileSync(path, 'utf8')) as T;
 }
 
-/** A tiny checkpoint: a classifier (3 classes) or a tied Llama. */
-export async function tiny(name: `${string}-classifier` | 'llama-tied'): Promise<HeadModel> {
-  const task: HeadTask = name === 'llama-tied' ? 'causal-lm' : 'classification';
+/** A tiny checkpoint: a classifier (3 classes) or a language model. */
+export async function tiny(name: string): Promise<HeadModel> {
+  const task: HeadTask = name.endsWith('-classifier') ? 'classification' : 'causal-lm';
   const model = emptyModel(json(checkpoint(`${name}/config.json`)), task);
   const report = await loadWeights(
     model,
