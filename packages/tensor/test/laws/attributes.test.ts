@@ -18,7 +18,7 @@ const PAIRS: Readonly<Record<string, readonly ((x: Tensor) => Tensor)[]>> = {
   'step of a slice': [(x) => x.slice(1, 0, 2).add(0), (x) => x.slice(1, 0, 3, 2).add(0)],
   'side of a padding': [(x) => x.pad([1, 0], [0, 0]), (x) => x.pad([0, 0], [1, 0])],
   'filler of a padding': [(x) => x.pad([1, 0], [0, 0], 1), (x) => x.pad([1, 0], [0, 0], 2)],
-  'direction of a sort': [(x) => x.sort(0), (x) => x.sort(0, true)],
+  'direction of a sort': [(x) => x.argsort(0), (x) => x.argsort(0, true)],
   'name of an op': [(x) => x.sin(), (x) => x.cos()],
 };
 
