@@ -43,9 +43,10 @@ export async function loadWeights(
     const shape = file.entry?.(source).shape;
     if (shape) checkFits(name, shape, parameters.get(name)!.shape);
   }
-  const packed = await packLayers(model, file, sources, options);
+  const count = counter(sources.keys(), parameters, options);
+  const packed = await packLayers(model, file, sources, { ...options, onPacked: count });
   const plain = new Map([...sources].filter(([name]) => !packed.has(name)));
-  const values = await readAll(file, plain, parameters, options);
+  const values = await readAll(file, plain, options, count);
   const { loaded, missing } = loadParameters(model, (name) => values.get(name));
   initializeParameters(model, model.config.initializer_range, options.seed ?? 0, missing);
   const used = new Set(sources.values());
@@ -59,21 +60,32 @@ export async function loadWeights(
 async function readAll(
   file: WeightFile,
   sources: ReadonlyMap<string, string>,
-  parameters: ReadonlyMap<string, Tensor>,
   options: LoadOptions,
+  count: (name: string) => void,
 ): Promise<Map<string, Tensor>> {
-  const sizes = [...sources.keys()].map((name) => parameters.get(name)!.size);
-  const total = sizes.reduce((sum, size) => sum + size, 0);
   const values = new Map<string, Tensor>();
-  let done = 0;
   for (const [name, source] of sources) {
     const value = toTensor(await file.read(source), options);
     await upload(value);
     values.set(name, value);
-    done += value.size;
-    options.onProgress?.(done, total);
+    count(name);
   }
   return values;
+}
+
+/** Tells the progress when a parameter is done. */
+function counter(
+  names: Iterable<string>,
+  parameters: ReadonlyMap<string, Tensor>,
+  { onProgress }: LoadOptions,
+): (name: string) => void {
+  const size = (name: string): number => parameters.get(name)?.size ?? 0;
+  const total = [...names].reduce((sum, name) => sum + size(name), 0);
+  let done = 0;
+  return (name) => {
+    done += size(name);
+    onProgress?.(done, total);
+  };
 }
 
 /** Name in the file of each parameter that it has. */

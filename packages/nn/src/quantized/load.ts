@@ -1,5 +1,5 @@
 /** @file Layers over packed weights in the place of those that a checkpoint packs, or that are to be quantised. */
-import { fromBf16, fromF16, upload } from '@camada/tensor';
+import { upload, widenHalves } from '@camada/tensor';
 import { Embedding } from '../layers/embedding.ts';
 import { Linear } from '../layers/linear.ts';
 import { namedModules, setModule, type Module } from '../module.ts';
@@ -15,6 +15,8 @@ export interface PackOptions {
   readonly packed?: boolean | undefined;
   /** Quantise linear layers, but those that compute a model's output. */
   readonly quantize?: Quantization | undefined;
+  /** Called with the name of each parameter that is done. */
+  readonly onPacked?: (name: string) => void;
 }
 
 /** A layer that a packed weight may take over, and where its weight is in the file. */
@@ -46,6 +48,7 @@ export async function packLayers(
     for (const plane of weight.tensors) await upload(plane);
     setModule(model, place.path, packedLayer(place.layer, weight));
     done.add(`${place.path}.weight`);
+    options.onPacked?.(`${place.path}.weight`);
   }
   return done;
 }
@@ -85,5 +88,6 @@ async function packedWeight(
 
 function numbers({ dtype, data }: WeightEntry): Float32Array {
   if (data instanceof Float32Array) return data;
-  return Float32Array.from(data, dtype === 'f16' ? fromF16 : dtype === 'bf16' ? fromBf16 : Number);
+  if (data instanceof Uint16Array) return widenHalves(data, dtype === 'f16' ? 'f16' : 'bf16');
+  return Float32Array.from(data);
 }
