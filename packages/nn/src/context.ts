@@ -23,6 +23,16 @@ export interface Context {
   capture?(name: string, hidden: Tensor): void;
   /** What adapters add to this pass; the model sets it (see `Prompting`). */
   readonly prompt?: PromptPass;
+  /** Where the pass begins, if not at the embeddings. */
+  readonly entry?: Entry;
+}
+
+/** The hidden state with which a pass begins: nothing that stands below a block is computed. */
+export interface Entry {
+  /** Number of the block that receives it; that of blocks for what follows the last. */
+  readonly layer: number;
+  /** R[layer], [B, T, C]. */
+  readonly hidden: Tensor;
 }
 
 /** How a pass is to run. */

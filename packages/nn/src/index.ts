@@ -20,6 +20,7 @@ export {
   seedKey,
   type Context,
   type ContextOptions,
+  type Entry,
 } from './context.ts';
 export {
   IGNORED_LABEL,
@@ -71,6 +72,7 @@ export {
   type ModelConfig,
   type Output,
 } from './models/model.ts';
+export { checkPrefix, enterAt, prefixState } from './models/prefix.ts';
 export { parseBertConfig, type BertConfig } from './models/bert-config.ts';
 export { BertModel } from './models/bert.ts';
 export {
@@ -156,6 +158,7 @@ export {
 } from './optim/optimizer.ts';
 export { Adam, type AdamOptions } from './optim/adam.ts';
 export { AdamW, type AdamWOptions } from './optim/adamw.ts';
+export { AdamW8bit, type AdamW8bitOptions } from './optim/adamw-8bit.ts';
 export { Adafactor, type AdafactorOptions } from './optim/adafactor.ts';
 export { Lion, type LionOptions } from './optim/lion.ts';
 export { SGD, type SGDOptions } from './optim/sgd.ts';

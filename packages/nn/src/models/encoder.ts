@@ -12,6 +12,7 @@ import { ConfigReader } from './config.ts';
 import { chosenRows, labelsOf, prefixed } from './head.ts';
 import { labelCount, sequenceLabels, sequenceLoss, type LabelConfig } from './labels.ts';
 import type { HeadModel, HeadOutput, LayerInfo, Model } from './model.ts';
+import { startOf } from './prefix.ts';
 
 /** A model without a head. */
 export interface Encoder extends Model {
@@ -35,7 +36,7 @@ export interface EncoderPass {
   readonly block?: number;
 }
 
-/** Runs rows [N, C] through the blocks; captures R0 … RL as [B, T, C]. */
+/** Runs rows [N, C] through the blocks, from the entry of the pass on; captures R0 … RL as [B, T, C]. */
 export function throughBlocks<P extends EncoderPass>(
   blocks: readonly { call(rows: Tensor, pass: P): Tensor }[],
   embedded: Tensor,
@@ -44,9 +45,11 @@ export function throughBlocks<P extends EncoderPass>(
   const shape = [pass.batch, pass.length, embedded.shape[1]!];
   const capture = (index: number, rows: Tensor): void =>
     pass.context.capture?.(hiddenName(index), rows.reshape(shape));
-  capture(0, embedded);
-  let rows = embedded;
+  const { first, rows: start } = startOf(embedded, pass.context);
+  let rows = start;
+  capture(first, rows);
   for (const [index, block] of blocks.entries()) {
+    if (index < first) continue;
     rows = block.call(rows, { ...pass, block: index });
     capture(index + 1, rows);
   }

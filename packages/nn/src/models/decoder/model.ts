@@ -6,6 +6,7 @@ import type { Embedding } from '../../layers/embedding.ts';
 import type { Module } from '../../module.ts';
 import { prompted, withoutPast, type Prompting } from '../../prompting.ts';
 import type { LayerInfo, Model, Output } from '../model.ts';
+import { startOf } from '../prefix.ts';
 import { mostPositions, type DecoderConfig } from './config.ts';
 import { DecoderPasses, type DecoderPass } from './pass.ts';
 
@@ -79,14 +80,16 @@ export abstract class DecoderModel<C extends DecoderConfig = DecoderConfig> impl
     return { hidden: withoutPast(hidden, context) };
   }
 
-  /** Last hidden state [B, T, C] after the final norm; captures R0 … RL before it, and it. */
+  /** Last hidden state [B, T, C] after the final norm; captures R0 … RL before it, and it. Begins at the pass's entry. */
   run(inputIds: Tensor, pass: DecoderPass): Tensor {
-    let rows = this.embed(inputIds, pass); // [N, C]
+    const start = startOf(this.embed(inputIds, pass), pass.context);
+    let { rows } = start; // [N, C]
     const shape = [pass.batch, pass.length, rows.shape[1]!];
     const capture = (name: string, state: Tensor): void =>
       pass.context.capture?.(name, state.reshape(shape));
-    capture(hiddenName(0), rows);
+    capture(hiddenName(start.first), rows);
     for (const [index, layer] of this.layers.entries()) {
+      if (index < start.first) continue;
       rows = layer.call(rows, pass);
       capture(hiddenName(index + 1), rows);
     }
