@@ -1,6 +1,12 @@
 /** @file Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980), as PyTorch computes it. */
 import { InputError, scalar, type Tensor } from '@camada/tensor';
-import { FramedOptimizer, likeParameter, type Updated, type Updating } from './frame.ts';
+import {
+  FramedOptimizer,
+  likeParameter,
+  type FrameOptions,
+  type Updated,
+  type Updating,
+} from './frame.ts';
 import { checkRate, type ParameterRules } from './optimizer.ts';
 
 /** Settings of Adam; names and defaults are PyTorch's. */
@@ -32,6 +38,9 @@ export interface AdamNumbers {
   readonly decay: Tensor | undefined;
 }
 
+/** Both moments as they are. */
+const MOMENTS: FrameOptions['slots'] = { exp_avg: likeParameter, exp_avg_sq: likeParameter };
+
 /** What Adam and AdamW share; they differ in where decay goes. */
 export abstract class AdamFamily extends FramedOptimizer<AdamNumbers> {
   readonly #betas: readonly [number, number];
@@ -44,9 +53,9 @@ export abstract class AdamFamily extends FramedOptimizer<AdamNumbers> {
     parameters: ReadonlyMap<string, Tensor>,
     options: AdamOptions & { readonly weightDecay: number },
     decoupled: boolean,
+    slots: FrameOptions['slots'] = MOMENTS,
   ) {
     const { betas = [0.9, 0.999], eps = 1e-8, weightDecay, rules } = options;
-    const slots = { exp_avg: likeParameter, exp_avg_sq: likeParameter };
     super(name, parameters, { weightDecay, rules, slots });
     checkRate(name, 'eps', eps);
     if (!betas.every((beta) => beta >= 0 && beta < 1))

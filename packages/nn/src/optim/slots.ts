@@ -10,18 +10,25 @@ import {
 } from '@camada/tensor';
 import type { OptimizerState } from './optimizer.ts';
 
-/** Zero-initialised f32 tensors of one kind, at most one a parameter. */
+/** Zero-initialised tensors of one kind, at most one a parameter. */
 export type Slots = ReadonlyMap<string, Tensor>;
 
-/** Shape of a slot for a parameter of some shape; undefined where it has none. */
-export type SlotShapes = (shape: Shape) => Shape | undefined;
+/** Shape of a slot for a parameter of some shape; undefined where it has none. Words of packed numbers are i32. */
+export interface SlotShapes {
+  (shape: Shape): Shape | undefined;
+  readonly words?: true;
+}
+
+function emptySlot({ words }: SlotShapes, size: number): Float32Array | Int32Array {
+  return words ? new Int32Array(size) : new Float32Array(size);
+}
 
 /** A tensor of zeros beside each parameter. */
 export function zeroSlots(parameters: ReadonlyMap<string, Tensor>, shapes: SlotShapes): Slots {
   const result = new Map<string, Tensor>();
   for (const [name, parameter] of parameters) {
     const shape = shapes(parameter.shape);
-    if (shape) result.set(name, tensor(new Float32Array(sizeOf(shape)), shape));
+    if (shape) result.set(name, tensor(emptySlot(shapes, sizeOf(shape)), shape));
   }
   return result;
 }
@@ -55,7 +62,9 @@ export function importSlots(
         `optimizer state: '${name}.${kind}' has ${saved?.length ?? 'no'} elements, the parameter needs ` +
           `${sizeOf(shape)}: the state was saved for another model, selection or optimizer`,
       );
-    result.set(name, tensor(Float32Array.from(saved), shape));
+    const data = emptySlot(shapes, saved.length);
+    data.set(saved);
+    result.set(name, tensor(data, shape));
   }
   return result;
 }
