@@ -15,7 +15,15 @@ export {
   type AdapterParts,
 } from './adapter/adapter.ts';
 export { AdapterLayer } from './adapter/layer.ts';
-export { isAdditive, type AdditivePart, type LayerPart, type ModelPart } from './adapter/part.ts';
+export {
+  isAdditive,
+  isLowRank,
+  type AdditivePart,
+  type Factors,
+  type LayerPart,
+  type LowRankPart,
+  type ModelPart,
+} from './adapter/part.ts';
 export type { BaseLayer, LinearBase, Weights } from './adapter/base.ts';
 export { checkpointParameters, type SavedParameter } from './adapter/saved.ts';
 export {
@@ -83,3 +91,6 @@ export {
 } from './peft/targets.ts';
 export { moduleScale } from './lowrank/config.ts';
 export { adapterData, loadAdapter, saveAdapter, type LoadedAdapter } from './store.ts';
+export { BASE_ROWS, mixAdapters, MixedAdapters } from './operations/mixed.ts';
+export type { RowContext, RowPart } from './adapter/rows.ts';
+export { deleteAdapter, setScale } from './operations/switching.ts';

@@ -65,7 +65,7 @@ export function attach<C extends PeftConfig>(model: Module, parts: AdapterParts<
 }
 
 /** The wrapper at a path, made where there is none. */
-function layerAt(model: Module, path: string): AdapterLayer {
+export function layerAt(model: Module, path: string): AdapterLayer {
   const found = getModule(model, path);
   if (found instanceof AdapterLayer) return found;
   const layer = new AdapterLayer(found as BaseLayer);

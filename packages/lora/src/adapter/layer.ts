@@ -7,6 +7,7 @@ import type { Context, Layer } from '@camada/nn';
 import { InputError, invalidateCaptures, type Tensor } from '@camada/tensor';
 import { isEmbedding, replaceWeights, weightsOf, type BaseLayer, type Weights } from './base.ts';
 import type { LayerPart } from './part.ts';
+import { hasRows } from './rows.ts';
 
 interface Merged {
   readonly plain: Weights;
@@ -73,8 +74,12 @@ export class AdapterLayer implements Layer {
 
   /** [..., in] to [..., out]; an embedding from ids [...n] to [...n, C]. Throws ShapeError when the input does not fit. */
   call(x: Tensor, context: Context): Tensor {
-    const parts = this.#inPlace ? [] : this.#active;
     const base = this.base_layer;
+    if (hasRows(context)) {
+      const choice = context.adapterRows;
+      return choice.parts.get(this)?.call(x, choice, base, context) ?? base.call(x, context);
+    }
+    const parts = this.#inPlace ? [] : this.#active;
     const input = parts.reduce((now, part) => part.input?.(now, base, context) ?? now, x);
     const first = base.call(input, context); // [..., out]
     return parts.reduce((y, part) => part.output?.(y, input, base, context) ?? y, first);
