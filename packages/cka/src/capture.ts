@@ -1,7 +1,14 @@
 /** @file Runs the model over the task's data and hands on every level's pooled representation. */
-import { InputError, type Tensor, type TypedArray } from '@camada/tensor';
-import { createContext, hiddenStates, type Batch, type LastHidden, type Model } from '@camada/nn';
-import { pool, type Pooling } from './pool.ts';
+import { InputError, foldKey, type Tensor, type TypedArray } from '@camada/tensor';
+import {
+  createContext,
+  hiddenStates,
+  seedKey,
+  type Batch,
+  type LastHidden,
+  type Model,
+} from '@camada/nn';
+import { POOLINGS, pool, sampledTokens, type Pooling } from './pool.ts';
 
 /** What is taken from the model. */
 export interface CaptureOptions {
@@ -11,15 +18,34 @@ export interface CaptureOptions {
   readonly lastHidden?: LastHidden;
 }
 
+/** How many tokens of an example are taken on average with the pooling `tokens`. */
+const TOKENS = 4;
+
+/** Stream of the seed that draws tokens. */
+const TOKEN_STREAM = 0x70c;
+
 /**
- * Pooled representations R0 … RL of one batch, each [B, C], lazily: R0 is the output of the embeddings, Ri
- * that of layer i − 1. One forward pass without dropout; only the pooled vectors outlive it.
+ * Pooled representations R0 … RL of one batch, each [B, C] ([4·B, C] or fewer rows of single tokens with `tokens`): R0 is the
+ * output of the embeddings, Ri that of layer i − 1. Lazy: one forward pass without dropout when read; only the
+ * pooled vectors outlive it. Throws InputError on an unknown pooling.
+ * @param draw which tokens are sampled: the same number gives the same ones.
  */
-export function pooledLevels(model: Model, batch: Batch, options: CaptureOptions = {}): Tensor[] {
+export async function pooledLevels(
+  model: Model,
+  batch: Batch,
+  options: CaptureOptions = {},
+  draw: number = 0,
+): Promise<Tensor[]> {
+  const pooling = options.pooling ?? 'mean';
+  if (!POOLINGS.includes(pooling))
+    throw new InputError(`the pooling '${pooling}' is unknown; known are ${POOLINGS.join(', ')}`);
   const context = createContext({ training: false });
   const states = hiddenStates(model, batch, context, options.lastHidden ?? 'raw');
-  const pooling = options.pooling ?? 'mean';
-  return states.map((hidden) => pool(hidden, batch.attentionMask, pooling));
+  if (pooling !== 'tokens')
+    return states.map((hidden) => pool(hidden, batch.attentionMask, pooling));
+  const key = foldKey(seedKey(draw), TOKEN_STREAM);
+  const rows = await sampledTokens(batch.attentionMask, TOKENS, key);
+  return states.map((hidden) => hidden.flatten(0, 1).gather(rows)); // [N, C]
 }
 
 /**
@@ -29,9 +55,14 @@ export function pooledLevels(model: Model, batch: Batch, options: CaptureOptions
 export function checkFinite(data: TypedArray, width: number, level: number, first: number): void {
   const bad = data.findIndex((value) => !Number.isFinite(value));
   if (bad < 0) return;
+  throw notFinite(level, data[bad]!, first + Math.floor(bad / width));
+}
+
+/** What to say about a hidden state that is NaN or infinite. */
+export function notFinite(level: number, value: number, example: number): InputError {
   const where = level === 0 ? 'the embeddings' : `layer ${level - 1}`;
-  throw new InputError(
-    `layer importance: ${where} (level ${level}) gives ${data[bad]} for example ${first + Math.floor(bad / width)}: ` +
+  return new InputError(
+    `layer importance: ${where} (level ${level}) gives ${value} for example ${example}: ` +
       "check the checkpoint's weights there, and whether 16-bit ones overflow",
   );
 }

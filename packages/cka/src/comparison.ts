@@ -2,6 +2,7 @@
 import type { Tensor } from '@camada/tensor';
 import type { RandomKey } from '@camada/tensor';
 import type { Estimator } from './gram.ts';
+import type { OutlierReport } from './outliers.ts';
 
 /** How intervals are drawn. */
 export interface Resampling {
@@ -25,6 +26,10 @@ export interface Comparison {
   readonly resampled: readonly (readonly Similarity[])[];
   /** By how much deviations in the resamples shrink to those that all examples have. */
   readonly shrink: number;
+  /** What hangs on a few examples; undefined where vectors are not kept. */
+  readonly outliers?: OutlierReport | undefined;
+  /** For each level the share of its variance that one dimension holds; undefined where vectors are not kept. */
+  readonly dominance?: readonly number[];
   /** Sentences about limits that were met. */
   readonly notes: readonly string[];
 }

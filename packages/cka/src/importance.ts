@@ -7,8 +7,12 @@ import { seedKey, type Batch, type Model } from '@camada/nn';
 import { pooledLevels, type CaptureOptions } from './capture.ts';
 import type { Comparer, Comparison } from './comparison.ts';
 import { FEWEST, type Estimator } from './gram.ts';
-import { clamp, intervalOf, spearman } from './interval.ts';
+import { intervalOf } from './interval.ts';
 import { KeptLevels } from './kept.ts';
+import { MinibatchedLevels } from './minibatched.ts';
+import { notesOf } from './notes.ts';
+import { clamp, spearman } from './numbers.ts';
+import type { OutlierReport } from './outliers.ts';
 import { paperProtocol, type Protocol } from './paper.ts';
 import { StreamedLevels } from './streamed.ts';
 
@@ -18,8 +22,11 @@ export interface ImportanceOptions extends CaptureOptions {
   readonly estimator?: Estimator;
   /** The published protocol exactly: estimator, pooling and last hidden state follow from the model. */
   readonly paper?: boolean;
-  /** Any number of examples in one pass, with memory for C² numbers a pair of levels. @defaultValue false */
-  readonly streaming?: boolean;
+  /**
+   * Any number of examples in one pass: `exact` with memory for C² numbers a pair of levels, `minibatch` (debiased
+   * only, see `minibatched.ts`) with hardly any. Vectors are kept when left out, which alone tells about outliers.
+   */
+  readonly streaming?: 'exact' | 'minibatch';
   /** Without streaming, examples beyond this number are not used. @defaultValue 1024 */
   readonly maxExamples?: number;
   /** Resamples for the intervals; 0 for none. @defaultValue 100 */
@@ -60,12 +67,11 @@ export interface ImportanceReport {
   readonly lastHidden: NonNullable<CaptureOptions['lastHidden']>;
   /** Mean rank correlation (Spearman) of the resamples' rankings with this one; null without resamples. */
   readonly stability: number | null;
+  /** The measurement without the most influential examples; null where it streamed or there are too few examples. */
+  readonly outliers: OutlierReport | null;
   /** Sentences for the user: what was left out, what to doubt. */
   readonly notes: readonly string[];
 }
-
-/** Fewer examples than this give a warning. */
-const ADVISED = 32;
 
 /**
  * Measures every layer of a model on a task's batches (labels are not used). Examples are taken in order: shuffle them
@@ -93,6 +99,7 @@ interface Settings extends Required<CaptureOptions> {
   readonly comparer: Comparer;
   readonly resamples: number;
   readonly confidence: number;
+  readonly seed: number;
   readonly key: RandomKey;
   readonly onProgress: (examples: number) => void;
 }
@@ -109,12 +116,18 @@ function settingsOf(model: Model, options: ImportanceOptions): Settings {
     pooling: options.pooling ?? 'mean',
     lastHidden: options.lastHidden ?? 'raw',
     ...(options.paper && paperProtocol(model)),
-    comparer: options.streaming ? new StreamedLevels() : new KeptLevels(maxExamples),
+    comparer: comparerFor(options.streaming, maxExamples),
+    seed,
     resamples,
     confidence,
     key: seedKey(seed),
     onProgress: options.onProgress ?? (() => undefined),
   };
+}
+
+function comparerFor(streaming: ImportanceOptions['streaming'], maxExamples: number): Comparer {
+  if (streaming === 'exact') return new StreamedLevels();
+  return streaming === 'minibatch' ? new MinibatchedLevels() : new KeptLevels(maxExamples);
 }
 
 function positive(name: string, value: number, least: number): void {
@@ -131,16 +144,17 @@ async function feed(
   settings: Settings,
 ): Promise<{ comparer: Comparer; examples: number; cut: boolean }> {
   const { comparer, onProgress } = settings;
-  let examples = 0;
+  let [examples, rows, number] = [0, 0, 0];
   for await (const batch of batches) {
-    if (comparer.full) return { comparer, examples, cut: true };
-    const levels = pooledLevels(model, batch, settings);
+    if (comparer.full) return { comparer, examples: rows, cut: true };
+    const levels = await pooledLevels(model, batch, settings, settings.seed + number++);
     await comparer.add(levels);
     levels.forEach((level) => level.dispose());
+    rows += levels[0]!.shape[0]!;
     examples += batch.inputIds.shape[0]!;
     onProgress(examples);
   }
-  return { comparer, examples, cut: false };
+  return { comparer, examples: rows, cut: false };
 }
 
 function checkEnough(examples: number, estimator: Estimator): void {
@@ -168,7 +182,8 @@ function report(
     pooling: settings.pooling,
     lastHidden: settings.lastHidden,
     stability: stabilityOf(layers, comparison),
-    notes: [...notesOf(layers, comparison, settings, cut), ...comparison.notes],
+    outliers: comparison.outliers ?? null,
+    notes: notesOf(layers, comparison, { ...settings, cut }),
   };
 }
 
@@ -222,38 +237,4 @@ function stabilityOf(layers: readonly LayerImportance[], { resampled }: Comparis
   });
   if (values.length === 0) return null;
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function notesOf(
-  layers: readonly LayerImportance[],
-  comparison: Comparison,
-  { protocol, estimator }: Settings,
-  cut: boolean,
-): string[] {
-  const notes = layers.flatMap(({ index, excluded }) => {
-    if (excluded === undefined) return [];
-    const fate =
-      protocol === 'camada'
-        ? 'is left out of the ranking'
-        : 'ranks first, as in the published code, for no good reason';
-    return [`Layer ${index} ${fate}: ${excluded}.`];
-  });
-  if (comparison.examples < ADVISED)
-    notes.push(`Only ${comparison.examples} examples: the ranking is unstable; use 64 or more.`);
-  if (cut) notes.push(`Only the first ${comparison.examples} examples were used (maxExamples).`);
-  if (comparison.resampled.length === 0)
-    notes.push('The intervals are unknown: there are too few examples or batches to resample.');
-  const outside = layers.filter((layer) =>
-    beyond(comparison.matrix[layer.index]![layer.index + 1]),
-  );
-  if (outside.length > 0)
-    notes.push(
-      `The ${estimator} CKA of layer ${outside.map((layer) => layer.index).join(', ')} was outside [0, 1] and is counted as its nearer end: use more examples.`,
-    );
-  return notes;
-}
-
-/** Further outside [0, 1] than rounding explains. */
-function beyond(similarity: number | undefined): boolean {
-  return similarity !== undefined && (similarity < -1e-5 || similarity > 1 + 1e-5);
 }

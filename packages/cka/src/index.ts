@@ -2,8 +2,8 @@
 export { linearCka, MinibatchCka, StreamingCka } from './linear.ts';
 export type { LinearCkaOptions } from './linear.ts';
 export type { Estimator } from './gram.ts';
-export { pool } from './pool.ts';
-export type { Pooling } from './pool.ts';
+export { POOLINGS, pool, sampledTokens } from './pool.ts';
+export type { ExamplePooling, Pooling } from './pool.ts';
 export { pooledLevels } from './capture.ts';
 export type { CaptureOptions } from './capture.ts';
 export { layerImportance } from './importance.ts';
@@ -11,3 +11,12 @@ export type { ImportanceOptions, ImportanceReport, LayerImportance } from './imp
 export type { Protocol } from './paper.ts';
 export { rankLayers, selectLayers } from './select.ts';
 export type { Ranked, SelectOptions } from './select.ts';
+export { METRICS, similarity } from './similarity/similarity.ts';
+export type { MetricName, SimilarityOptions } from './similarity/similarity.ts';
+export type { Metric, MetricOptions, PairComparer, Result } from './similarity/metric.ts';
+export { batchHsic } from './hsic1.ts';
+export type { BatchHsic } from './hsic1.ts';
+export type { OutlierReport } from './outliers.ts';
+export { jaccard, spearman } from './numbers.ts';
+export { compareModels } from './compare.ts';
+export type { BatchPair, CompareOptions, ModelComparison } from './compare.ts';

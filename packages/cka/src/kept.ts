@@ -2,7 +2,7 @@
  * @file Compares levels whose pooled vectors are kept on the host, by Gram matrices. Memory: (L+1)·n·C numbers
  * for the vectors, then (L+1)·n² for the Gram matrices, with n at most `limit`.
  */
-import { realize, tensor, type Tensor, type TypedArray } from '@camada/tensor';
+import { realize, stack, tensor, type Tensor, type TypedArray } from '@camada/tensor';
 import { checkFinite } from './capture.ts';
 import {
   adjacent,
@@ -22,6 +22,7 @@ import {
   type Estimator,
   type Gram,
 } from './gram.ts';
+import { withoutOutliers } from './outliers.ts';
 import { integers, sampleWithout } from './random.ts';
 
 /** Most examples that resamples are drawn from: their cost grows with the square. */
@@ -60,7 +61,8 @@ export class KeptLevels implements Comparer {
 
   /** All pairs of levels; intervals by half-samples (see `halfSamples`). */
   async finish(options: Resampling): Promise<Comparison> {
-    const grams = await gramsOf(this.#parts.map((parts) => this.#joined(parts)));
+    const levels = this.#parts.map((parts) => this.#joined(parts));
+    const grams = await gramsOf(levels);
     const n = this.#examples;
     const drawn = Math.min(n, RESAMPLED);
     const similarity = comparedBy(grams, options.estimator);
@@ -70,6 +72,8 @@ export class KeptLevels implements Comparer {
       matrix: symmetric(grams.length, similarity),
       resampled: halfSamples(grams, drawn, options),
       shrink: Math.sqrt(drawn / n),
+      outliers: withoutOutliers(grams, options.estimator),
+      dominance: await dominance(levels),
       notes: [],
     };
   }
@@ -84,6 +88,15 @@ export class KeptLevels implements Comparer {
     }
     return tensor(data, [this.#examples, this.#width]);
   }
+}
+
+/** The share of each level's variance that its largest dimension holds; 0 of a constant level. */
+async function dominance(levels: readonly Tensor[]): Promise<number[]> {
+  const shares = levels.map((x) => {
+    const variances = x.sub(x.mean(0, true)).square().sum(0); // [C]
+    return variances.max().div(variances.sum().maximum(1e-30));
+  });
+  return [...(await stack(shares, 0).data())];
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   type CentredGram,
   type Estimator,
 } from './gram.ts';
+import { batchHsic } from './hsic1.ts';
 import { PairMoments } from './moments.ts';
 
 /** Settings of `linearCka`. */
@@ -121,9 +122,8 @@ export class MinibatchCka {
   /** Adds x [b, p] and y [b, q]. A batch of fewer than 4 examples does not count: false. */
   async add(x: Tensor, y: Tensor): Promise<boolean> {
     if (x.shape[0]! < FEWEST) return false;
-    const grams = await gramsOf([x, y]);
-    const [k, l] = grams.map((gram) => centreGram(gram, 'debiased')) as [CentredGram, CentredGram];
-    [hsic(k, l), hsic(k, k), hsic(l, l)].forEach((value, i) => (this.#sums[i]! += value));
+    const { hsic: sums } = await batchHsic([x, y]); // [2, 2]
+    [sums[1]!, sums[0]!, sums[3]!].forEach((value, i) => (this.#sums[i]! += value));
     this.#batches++;
     return true;
   }

@@ -1,6 +1,7 @@
 /**
  * @file Compares levels in one pass over any number of examples: sums on the device (see `moments.ts`) give
- * CKA exactly, and HSIC₁ of each batch gives the intervals. Memory: C² numbers for each pair of levels.
+ * CKA exactly, and HSIC₁ of each batch gives the intervals. Memory: C² numbers for each
+ * pair of levels.
  */
 import { realize, type Tensor } from '@camada/tensor';
 import { checkFinite } from './capture.ts';
@@ -12,21 +13,19 @@ import {
   type Resampling,
   type Similarity,
 } from './comparison.ts';
-import { FEWEST, centreGram, gramsOf, hsic, ratio } from './gram.ts';
+import { FEWEST, ratio } from './gram.ts';
+import { batchHsic } from './hsic1.ts';
 import { PairMoments } from './moments.ts';
-import { integers, sampleWith } from './random.ts';
+import { Strata } from './strata.ts';
 
 /** Most bytes of sums; beyond it only neighbours are compared. */
 const LIMIT = 512 * 2 ** 20;
-
-/** HSIC₁ of a batch, for each layer: of its two levels, of the lower, of the upper. */
-type BatchHsic = readonly (readonly [number, number, number])[];
 
 /** See the file. */
 export class StreamedLevels implements Comparer {
   readonly full = false;
   readonly #pairs = new Map<string, PairMoments>();
-  readonly #batches: BatchHsic[] = [];
+  readonly #strata = new Strata();
   #levels = 0;
   #examples = 0;
 
@@ -43,7 +42,7 @@ export class StreamedLevels implements Comparer {
     await realize([...this.#pairs.values()].flatMap((moments) => moments.pending));
     const count = levels[0]!.shape[0]!;
     this.#examples += count;
-    if (count >= FEWEST) this.#batches.push(await batchHsic(levels));
+    if (count >= FEWEST) this.#strata.add((await batchHsic(levels)).hsic);
   }
 
   /** Makes the sums of all pairs, or of neighbours where all would be too large. */
@@ -57,7 +56,7 @@ export class StreamedLevels implements Comparer {
         this.#pairs.set(`${i},${j}`, new PairMoments());
   }
 
-  /** All pairs that were summed; intervals by a bootstrap over batches. */
+  /** All pairs that were summed; intervals by a bootstrap over strata of batches. */
   async finish(options: Resampling): Promise<Comparison> {
     const values = new Map<string, number>();
     for (const [key, moments] of this.#pairs)
@@ -86,30 +85,13 @@ export class StreamedLevels implements Comparer {
     return ['The heat map shows neighbouring levels only: all pairs would not fit in memory.'];
   }
 
-  /** Draws batches with repetition; needs 4 of them to say anything. */
+  /** Draws strata of batches with repetition. */
   #bootstrap(constant: readonly boolean[], { resamples, key }: Resampling): Similarity[][] {
-    if (this.#batches.length < FEWEST) return [];
-    const below = integers(key);
-    return Array.from({ length: resamples }, () => {
-      const drawn = sampleWith(this.#batches.length, this.#batches.length, below);
+    return [...this.#strata.bootstrap(resamples, key)].map((sums) => {
+      const at = (i: number, j: number): number => sums[i * this.#levels + j]!;
       return adjacent(this.#levels, (i, j) =>
-        constant[i] || constant[j] ? undefined : this.#ratioOf(drawn, i),
+        constant[i] || constant[j] ? undefined : ratio(at(i, j), at(i, i), at(j, j)),
       );
     });
   }
-
-  #ratioOf(drawn: readonly number[], layer: number): Similarity {
-    const sums: [number, number, number] = [0, 0, 0];
-    for (const batch of drawn)
-      this.#batches[batch]![layer]!.forEach((value, i) => (sums[i]! += value));
-    return ratio(...sums);
-  }
-}
-
-async function batchHsic(levels: readonly Tensor[]): Promise<BatchHsic> {
-  const centred = (await gramsOf(levels)).map((gram) => centreGram(gram, 'debiased'));
-  const norms = centred.map((gram) => hsic(gram, gram));
-  return adjacent(levels.length, (i, j) => {
-    return [hsic(centred[i]!, centred[j]!), norms[i]!, norms[j]!] as const;
-  });
 }

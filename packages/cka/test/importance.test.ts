@@ -41,7 +41,7 @@ describe('layer importance', () => {
 
   it.each(['debiased', 'biased'] as const)('%s is the same streamed', async (estimator) => {
     const kept = await layerImportance(model, batches(N, 7), { estimator });
-    const streamed = await layerImportance(model, batches(N, 7), { estimator, streaming: true });
+    const streamed = await layerImportance(model, batches(N, 7), { estimator, streaming: 'exact' });
     for (const [i, layer] of streamed.layers.entries()) {
       expect(layer.importance).toBeCloseTo(kept.layers[i]!.importance, 8);
       expect(layer.low).toBeLessThanOrEqual(layer.importance);
@@ -59,11 +59,14 @@ describe('layer importance', () => {
     expect(await run(1)).not.toEqual(await run(2));
   });
 
-  it.each([false, true])(
+  it.each([undefined, 'exact', 'minibatch'] as const)(
     'leaves out a layer whose input is constant, in words (streaming: %s)',
     async (streaming) => {
       const fixed = fakeModel(3, tables([constant, ...levels.slice(1)]));
-      const report = await layerImportance(fixed, batches(N, 8), { pooling: 'cls', streaming });
+      const report = await layerImportance(fixed, batches(N, 8), {
+        pooling: 'cls',
+        ...(streaming && { streaming }),
+      });
       expect(report.layers[0]!.excluded).toMatch(
         /input, the output of the embeddings, is the same for all 48/,
       );
@@ -99,7 +102,7 @@ describe('layer importance', () => {
     expect(report.stability).toBeNull();
   });
 
-  it.each([false, true])(
+  it.each([undefined, 'exact', 'minibatch'] as const)(
     'explains NaN with the layer and the example (streaming: %s)',
     async (streaming) => {
       const data = Float64Array.from(await levels[2]!.data());
@@ -108,9 +111,9 @@ describe('layer importance', () => {
         3,
         tables([levels[0]!, levels[1]!, tensor(data, [N, 6]), levels[3]!]),
       );
-      await expect(layerImportance(broken, batches(N, 8), { streaming })).rejects.toThrow(
-        /layer 1 \(level 2\) gives NaN for example 20/,
-      );
+      await expect(
+        layerImportance(broken, batches(N, 8), { ...(streaming && { streaming }) }),
+      ).rejects.toThrow(/layer 1 \(level 2\) gives NaN for example 20/);
     },
   );
 
