@@ -3,12 +3,11 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { device, openDevice, useDevice } from '@camada/tensor';
-import type { Table } from '@camada/hub';
 import { getParameter, namedParameters } from '@camada/nn';
 import { finetune, evaluate, loadModel, type LoadedModel, type RunEvent } from '../src/index.ts';
 import { buildNetwork } from '../src/model/network.ts';
 import { LabelMap } from '../src/model/labels.ts';
-import { sentences, temporaryFolder, tinyBert } from './tiny.ts';
+import { sentences, table, temporaryFolder, tinyBert } from './tiny.ts';
 
 let root = '';
 let model: LoadedModel;
@@ -23,10 +22,6 @@ afterAll(async () => {
   (await device()).dispose();
   rmSync(root, { recursive: true, force: true });
 });
-
-function table(rows: readonly Record<string, string | number>[], name = 'rows'): Table {
-  return { name, columns: Object.keys(rows[0]!), rows, lines: rows.map((_, i) => i + 1) };
-}
 
 const train = table(sentences(96, 11), 'train');
 const held = table(sentences(32, 12), 'held');

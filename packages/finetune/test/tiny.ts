@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeSafetensors, type TensorData } from '@camada/hub';
+import { writeSafetensors, type Table, type TensorData } from '@camada/hub';
 import { modelFromConfig, namedParameters, type HeadTask } from '@camada/nn';
 
 const GOOD = ['good', 'great', 'lovely', 'fine', 'superb', 'bright'];
@@ -262,4 +262,9 @@ export function camada(...args: string[]): Promise<Ran> {
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.on('close', (code) => resolve({ code, stdout, stderr }));
   });
+}
+
+/** Rows as a table. */
+export function table(rows: readonly Record<string, string | number>[], name = 'rows'): Table {
+  return { name, columns: Object.keys(rows[0]!), rows, lines: rows.map((_, i) => i + 1) };
 }

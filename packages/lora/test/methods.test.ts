@@ -109,7 +109,7 @@ async function train(name: Name, model: HeadModel, adapter: Adapter): Promise<nu
     const named = new Map(names.map((key, i): [string, Tensor] => [key, gradients[i]!]));
     const used = correct ? [...correct(named).values()] : gradients;
     optimizer.step(used, rate);
-    allocator?.observe(gradients, step);
+    if (allocator?.observes(step)) allocator.observe(gradients);
     await realize([loss]);
     await allocator?.allocate(step);
     seen.push(await loss.item());

@@ -48,7 +48,7 @@ const OPTIONS = {
   method: {
     type: 'text',
     value: 'NAME',
-    help: 'LoRA adapters, the head only, or whole weights; lora.',
+    help: 'What trains: an adapter, the head only, or whole weights; lora.',
     choices: METHODS,
   },
   layers: {
@@ -70,7 +70,7 @@ const OPTIONS = {
   'learning-rate': {
     type: 'number',
     value: 'X',
-    help: '0.8 / width for lora (2e-3 for MiniLM), 3e-3 for head, 5e-5 for full.',
+    help: "The method's: 0.8 / width for lora (2e-3 for MiniLM), 3e-3 for head, 5e-5 for full.",
   },
   scheduler: {
     type: 'text',
@@ -153,10 +153,10 @@ function methodOf(options: Options): Method {
     dropout: options['lora-dropout'],
     targets: options.targets === undefined ? undefined : targetsOf(options.targets),
   });
-  if (type === 'lora') return { type, ...settings, rslora: options.rslora };
+  if (type !== 'head' && type !== 'full') return { type, ...settings, rslora: options.rslora };
   if (Object.keys(settings).length === 0 && !options.rslora) return { type };
   throw new InputError(
-    `--r, --alpha, --lora-dropout, --rslora and --targets go with --method lora only, not with ${type}.`,
+    `--r, --alpha, --lora-dropout, --rslora and --targets go with adapters only, not with --method ${type}.`,
   );
 }
 

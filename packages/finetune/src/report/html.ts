@@ -115,7 +115,7 @@ function methodText({ method, lora }: RunSummary): string {
   const { r, lora_alpha, lora_dropout, target_modules, use_rslora } = lora;
   const targets = typeof target_modules === 'string' ? target_modules : target_modules.join(', ');
   const dropout = lora_dropout > 0 ? `, dropout ${lora_dropout}` : '';
-  return `${use_rslora ? 'rsLoRA' : 'LoRA'}, r ${r}, alpha ${lora_alpha}${dropout}, on ${targets}`;
+  return `${method === 'lora' && use_rslora ? 'rslora' : method}, r ${r}, alpha ${lora_alpha}${dropout}, on ${targets}`;
 }
 
 function row([name = '', ...values]: readonly string[]): string {

@@ -4,6 +4,7 @@ import type { LoraConfig } from '@camada/lora';
 import type { FinetuneTask } from '../model/task.ts';
 import type { Metrics } from '../eval/metrics.ts';
 import type { StepReport } from '../train/loop.ts';
+import type { Method } from '../train/method.ts';
 
 /** Facts known when training begins. */
 export interface RunSummary {
@@ -12,8 +13,8 @@ export interface RunSummary {
   /** `model_type` of the architecture. */
   readonly modelType: string;
   readonly task: FinetuneTask;
-  readonly method: 'lora' | 'head' | 'full';
-  /** The adapter's configuration; undefined for the other methods. */
+  readonly method: Method['type'];
+  /** The adapter's configuration where it is LoRA's; undefined for other methods. */
   readonly lora: LoraConfig | undefined;
   /** Class names; undefined where there are none. */
   readonly labels: readonly string[] | undefined;

@@ -1,5 +1,5 @@
 /** @file A whole run: prepare, measure, train, measure again. */
-import { addedNumbers } from '@camada/lora';
+import { addedNumbers, LORA, type LoraConfig } from '@camada/lora';
 import { device, type Device } from '@camada/tensor';
 import { countParameters } from '@camada/nn';
 import type { ImportanceReport } from '@camada/cka';
@@ -9,7 +9,7 @@ import type { LoadedModel } from '../model/load.ts';
 import type { Network } from '../model/network.ts';
 import { outputFiles } from '../save/output.ts';
 import { saveFiles, type Files } from '../save/folder.ts';
-import { train, type StepReport } from '../train/loop.ts';
+import { countSteps, train, type StepReport } from '../train/loop.ts';
 import { prepareTraining, type Trainable } from '../train/trainable.ts';
 import type { Phase, RunSummary } from './events.ts';
 import { settingsOf, type FinetuneOptions, type Settings } from './options.ts';
@@ -58,7 +58,14 @@ export async function finetune(loaded: LoadedModel, options: FinetuneOptions): P
   const target = await device();
   const { network, layers } = prepared;
   const { method, seed, onEvent } = settings;
-  const trainable = await prepareTraining(network, { method, layers, seed, baseName: loaded.name });
+  const steps = countSteps(prepared.rows.train.rows.length, settings);
+  const trainable = await prepareTraining(network, {
+    method,
+    layers,
+    seed,
+    steps,
+    baseName: loaded.name,
+  });
   const summary = summaryOf(loaded, prepared, settings, trainable, target);
   onEvent({ type: 'start', summary });
   const before = await measured('before', prepared, settings);
@@ -66,7 +73,12 @@ export async function finetune(loaded: LoadedModel, options: FinetuneOptions): P
     network.model,
     trainable.parameters,
     prepared.rows.train.rows,
-    { ...settings, maxLength: prepared.maxLength, learningRate: prepared.learningRate },
+    {
+      ...settings,
+      maxLength: prepared.maxLength,
+      learningRate: prepared.learningRate,
+      hooks: trainable.hooks,
+    },
     (report) => onEvent({ type: 'step', report }),
   );
   const after = await measured('after', prepared, settings);
@@ -108,7 +120,7 @@ function summaryOf(
     modelType: model.config.model_type,
     task,
     method: settings.method.type,
-    lora: adapter?.config,
+    lora: adapter?.method === LORA ? (adapter.config as LoraConfig) : undefined,
     labels: labels?.names,
     layers,
     layerCount: model.layers.length,

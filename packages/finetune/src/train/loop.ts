@@ -1,21 +1,15 @@
 /**
- * @file The training loop. A step is one program: forward pass, gradients, clipping and the optimizer's updates.
- * Its loss is read while the next step runs, so that the device never waits for the host.
+ * @file The training loop. The loss of a step is read while the next one runs, so that the device never waits for the
+ * host.
  */
-import { DeviceError, InputError, realize, stack, type Tensor } from '@camada/tensor';
-import { valueAndGrad } from '@camada/autograd';
-import {
-  AdamW,
-  clipGradNorm,
-  createContext,
-  decayWeightsOnly,
-  globalNorm,
-  schedule,
-  type HeadModel,
-  type ScheduleName,
-} from '@camada/nn';
+import { DeviceError, InputError, type Tensor } from '@camada/tensor';
+import { schedule, type HeadModel, type ScheduleName } from '@camada/nn';
 import { disposeBatch, toBatch, trainingBatches, type RowGroup } from '../data/batches.ts';
 import type { Row } from '../data/encode.ts';
+import type { TrainingHooks } from './hooks.ts';
+import type { Prefix } from './prefix.ts';
+import { readState, restoreState, type TrainingState } from './state.ts';
+import { TrainingStep } from './step.ts';
 
 /** Settings of the loop. */
 export interface LoopOptions {
@@ -36,6 +30,16 @@ export interface LoopOptions {
   readonly maxGradNorm: number;
   /** Seed of the order of examples and of dropout. */
   readonly seed: number;
+  /** What the method does in a step; nothing when left out. */
+  readonly hooks?: TrainingHooks;
+  /** Where the hidden states come from with which passes begin; whole passes when left out. */
+  readonly prefix?: Prefix | undefined;
+  /** The state of an interrupted run, and its reports up to there. */
+  readonly from?:
+    { readonly state: TrainingState; readonly history: readonly StepReport[] } | undefined;
+  /** Writes the state of the run after every so many steps. */
+  readonly save?:
+    { readonly every: number; readonly write: (state: TrainingState) => Promise<void> } | undefined;
 }
 
 /** One step, as it is reported. */
@@ -79,17 +83,31 @@ export async function train(
   return loop.run();
 }
 
+/** How many steps a run over so many rows has. */
+export function countSteps(
+  rows: number,
+  options: Pick<LoopOptions, 'epochs' | 'maxSteps' | 'batchSize'>,
+): number {
+  const { epochs, maxSteps = Infinity } = options;
+  return Math.min(maxSteps, Math.ceil(stepsPerEpoch(rows, options) * epochs));
+}
+
+/** An epoch's last rows that fill no batch are left out, unless they are all. */
+function stepsPerEpoch(rows: number, { batchSize }: Pick<LoopOptions, 'batchSize'>): number {
+  return Math.floor(rows / Math.min(batchSize, rows));
+}
+
 class Loop {
   readonly #model: HeadModel;
   readonly #rows: readonly Row[];
   readonly #options: LoopOptions;
   readonly #onStep: (report: StepReport) => void;
-  readonly #optimizer: AdamW;
-  readonly #parameters: readonly Tensor[];
-  readonly #stepsPerEpoch: number;
+  readonly #parameters: ReadonlyMap<string, Tensor>;
+  readonly #step: TrainingStep;
+  readonly #hooks: TrainingHooks;
   readonly #factor: (step: number) => number;
-  readonly #history: StepReport[] = [];
-  readonly #began: number = performance.now();
+  readonly #history: StepReport[];
+  readonly #began: number;
   #turn: number = performance.now();
 
   constructor(
@@ -99,22 +117,27 @@ class Loop {
     options: LoopOptions,
     onStep: (report: StepReport) => void,
   ) {
-    const { weightDecay, scheduler, warmupRatio } = options;
+    const { scheduler, warmupRatio, hooks = {}, prefix, from } = options;
     this.#model = model;
     this.#rows = rows;
     this.#options = options;
     this.#onStep = onStep;
-    this.#parameters = [...parameters.values()];
-    this.#optimizer = new AdamW(parameters, { weightDecay, rules: decayWeightsOnly });
-    this.#stepsPerEpoch = Math.floor(rows.length / Math.min(options.batchSize, rows.length));
+    this.#parameters = parameters;
+    this.#hooks = hooks;
+    this.#step = new TrainingStep(model, parameters, {
+      ...options,
+      hooks,
+      entry: prefix?.layer ?? 0,
+    });
     const totalSteps = this.#steps;
     const warmupSteps = Math.ceil(warmupRatio * totalSteps);
     this.#factor = schedule(scheduler, { totalSteps, warmupSteps });
+    this.#history = [...(from?.history ?? [])];
+    this.#began = performance.now() - 1000 * (this.#history.at(-1)?.seconds ?? 0);
   }
 
   get #steps(): number {
-    const { epochs, maxSteps = Infinity } = this.#options;
-    return Math.min(maxSteps, Math.ceil(this.#stepsPerEpoch * epochs));
+    return countSteps(this.#rows.length, this.#options);
   }
 
   async run(): Promise<StepReport[]> {
@@ -128,41 +151,46 @@ class Loop {
   }
 
   async #run(): Promise<StepReport[]> {
+    const { from, save } = this.#options;
+    if (from) await restoreState(from.state, this.#trained);
     let pending: Pending | undefined;
-    for (const [step, group] of this.#groups()) {
-      const next = await this.#step(step, group);
+    for (const [step, group] of this.#groups(from?.state.step ?? 0)) {
+      const next = await this.#enqueue(step, group);
       if (pending) await this.#read(pending);
       pending = next;
+      if (save && (step + 1) % save.every === 0 && step + 1 < this.#steps) {
+        await this.#read(pending); // a state with numbers that are none is not worth keeping
+        pending = undefined;
+        await save.write(await readState(step + 1, this.#trained));
+      }
       await this.#giveTurn();
     }
     if (pending) await this.#read(pending);
     return this.#history;
   }
 
-  /** Groups of all epochs with their step; the last epoch may be a part of one. */
-  *#groups(): Generator<readonly [number, RowGroup]> {
-    const { seed } = this.#options;
-    for (let epoch = 0, step = 0; step < this.#steps; epoch++)
-      for (const group of trainingBatches(this.#rows, this.#options, seed, epoch))
-        if (step < this.#steps) yield [step++, group];
+  get #trained(): Parameters<typeof readState>[1] {
+    const { optimizer } = this.#step;
+    return { parameters: this.#parameters, optimizer, hooks: this.#hooks };
   }
 
-  async #step(step: number, group: RowGroup): Promise<Pending> {
-    const { seed, learningRate, maxGradNorm } = this.#options;
+  /** Groups of all epochs with their step, from a step on; the last epoch may be a part of one. */
+  *#groups(first: number): Generator<readonly [number, RowGroup]> {
+    const { seed } = this.#options;
+    for (let epoch = 0, step = 0; step < this.#steps; epoch++)
+      for (const group of trainingBatches(this.#rows, this.#options, seed, epoch)) {
+        if (step >= first && step < this.#steps) yield [step, group];
+        step++;
+      }
+  }
+
+  async #enqueue(step: number, group: RowGroup): Promise<Pending> {
+    const { learningRate, prefix } = this.#options;
     const batch = toBatch(group, this.#model.limits, this.#options);
-    const context = createContext({ training: true, seed, step });
-    const { value, gradients } = valueAndGrad(
-      () => this.#model.loss(this.#model.call(batch, context), batch),
-      this.#parameters,
-    );
-    const clipped =
-      maxGradNorm > 0
-        ? clipGradNorm(gradients, maxGradNorm)
-        : { gradients, norm: globalNorm(gradients) };
+    const hidden = await prefix?.hidden(group.rows, batch); // [B, T, C]
     const rate = learningRate * this.#factor(step);
-    this.#optimizer.step(clipped.gradients, rate);
-    const numbers = stack([value.reshape([]), clipped.norm]); // [2]
-    await realize([numbers]);
+    const numbers = await this.#step.run({ batch, ...(hidden && { hidden }) }, { step, rate });
+    hidden?.dispose();
     disposeBatch(batch);
     return { numbers, step, learningRate: rate };
   }
@@ -173,7 +201,7 @@ class Loop {
     const report: StepReport = {
       step: step + 1,
       steps: this.#steps,
-      epoch: (step + 1) / this.#stepsPerEpoch,
+      epoch: (step + 1) / stepsPerEpoch(this.#rows.length, this.#options),
       loss,
       learningRate,
       gradientNorm,

@@ -7,25 +7,26 @@ import { InputError, type Tensor } from '@camada/tensor';
 import { namedParameters, packedLayers, type HeadModel } from '@camada/nn';
 import {
   defaultTargets,
-  injectLora,
   isInside,
   linearNames,
-  loraConfig,
   matchTargets,
   type Adapter,
-  type LoraConfig,
-  type LoraOptions,
+  type TargetConfig,
 } from '@camada/lora';
 import { headModules } from '../model/head.ts';
 import type { Network } from '../model/network.ts';
-import type { LoraSettings, Method } from './method.ts';
+import type { AdapterOptions, AdapterSettings } from './adapter-method.ts';
+import type { TrainingHooks } from './hooks.ts';
+import { ADAPTER_METHODS, isAdapterMethod, type Method } from './method.ts';
 
 /** What trains. */
 export interface Trainable {
   /** Parameters by name; everything else is frozen. */
   readonly parameters: ReadonlyMap<string, Tensor>;
   /** The adapter they belong to; undefined for the methods without one. */
-  readonly adapter: Adapter<LoraConfig> | undefined;
+  readonly adapter: Adapter | undefined;
+  /** What the method does in a step. */
+  readonly hooks: TrainingHooks;
 }
 
 /** What the choice is made from. */
@@ -37,31 +38,45 @@ export interface TrainableOptions {
   readonly seed: number;
   /** Recorded in the adapter. */
   readonly baseName: string;
+  /** Steps of the run. */
+  readonly steps: number;
 }
 
 /** Prepares a network for training. Throws InputError when the method finds nothing to train. */
 export async function prepareTraining(
   network: Network,
-  { method, layers, seed, baseName }: TrainableOptions,
+  options: TrainableOptions,
 ): Promise<Trainable> {
-  if (method.type === 'lora') {
-    const options = loraOptions(network, method, layers, baseName);
-    const adapter = await injectLora(network.model, options, seed);
-    return { parameters: adapter.trainable, adapter };
+  const { method, layers } = options;
+  if (isAdapterMethod(method)) {
+    const chosen = adapterOptions(network, method, options);
+    const fresh = await ADAPTER_METHODS[method.type].add(network.model, method, chosen);
+    const { adapter, parameters = adapter.trainable, hooks = {} } = fresh;
+    return { parameters, adapter, hooks };
   }
   const parameters =
     method.type === 'head' ? headParameters(network) : fullParameters(network.model, layers);
-  return { parameters, adapter: undefined };
+  return { parameters, adapter: undefined, hooks: {} };
 }
 
-/** Throws InputError when LoRA's settings cannot be or its targets match no module, or there is no head to train. */
+/** Throws InputError when settings cannot be or targets match no module, or there is no head to train. */
 export function checkMethodFits(network: Network, method: Method): void {
   if (method.type === 'head') headParameters(network);
   if (method.type === 'full') checkPlain(network.model);
-  if (method.type !== 'lora') return;
-  const all = network.model.layers.map(({ index }) => index);
-  matchTargets(linearNames(network.model), loraConfig(loraOptions(network, method, all, '')));
+  if (!isAdapterMethod(method)) return;
+  const layers = network.model.layers.map(({ index }) => index);
+  const any = { method, layers, seed: 0, baseName: '', steps: 100 };
+  const options = adapterOptions(network, method, any);
+  ADAPTER_METHODS[method.type].check(method, options);
+  matchTargets(linearNames(network.model), { ...ANY_TARGETS, ...options.shared });
 }
+
+const ANY_TARGETS: Omit<TargetConfig, 'target_modules'> = {
+  exclude_modules: null,
+  layers_to_transform: null,
+  layers_pattern: null,
+  modules_to_save: null,
+};
 
 /** Throws InputError when weights are packed: they cannot be updated. */
 function checkPlain(model: HeadModel): void {
@@ -74,25 +89,20 @@ function checkPlain(model: HeadModel): void {
     );
 }
 
-function loraOptions(
+function adapterOptions(
   network: Network,
-  settings: LoraSettings,
-  layers: readonly number[],
-  baseName: string,
-): LoraOptions {
+  settings: AdapterSettings,
+  { layers, seed, steps, baseName }: TrainableOptions,
+): AdapterOptions {
   const { model, task } = network;
   const saved = modulesToSave(network);
-  const targets = targetsOf(model, settings);
-  return {
+  const shared: AdapterOptions['shared'] = {
     task_type: task === 'causal-lm' ? 'CAUSAL_LM' : 'SEQ_CLS',
     base_model_name_or_path: baseName,
-    r: settings.r ?? 8,
-    lora_alpha: settings.alpha ?? 16,
-    lora_dropout: settings.dropout ?? 0,
-    use_rslora: settings.rslora ?? false,
     modules_to_save: saved.length > 0 ? saved : null,
-    ...inLayers(model, targets, layers),
+    ...inLayers(model, targetsOf(model, settings), layers),
   };
+  return { shared, seed, steps };
 }
 
 /** PEFT takes layer numbers with a list of names only; a pattern is resolved to full paths. */
@@ -100,25 +110,23 @@ function inLayers(
   model: HeadModel,
   targets: readonly string[] | string,
   layers: readonly number[],
-): Pick<LoraOptions, 'target_modules' | 'layers_to_transform'> {
-  if (layers.length === model.layers.length) return { target_modules: targets };
+): Pick<AdapterOptions['shared'], 'target_modules' | 'layers_to_transform'> {
+  if (layers.length === model.layers.length)
+    return { target_modules: targets, layers_to_transform: null };
   if (typeof targets !== 'string')
     return { target_modules: targets, layers_to_transform: [...layers] };
   const chosen = layers.map((i) => model.layers[i]!.name);
-  const paths = matchTargets(linearNames(model), {
-    target_modules: targets,
-    exclude_modules: null,
-    layers_to_transform: null,
-    layers_pattern: null,
-    modules_to_save: null,
-  }).filter((path) => chosen.some((layer) => path.startsWith(`${layer}.`)));
-  if (paths.length > 0) return { target_modules: paths };
+  const every = { ...ANY_TARGETS, target_modules: targets };
+  const paths = matchTargets(linearNames(model), every).filter((path) =>
+    chosen.some((layer) => path.startsWith(`${layer}.`)),
+  );
+  if (paths.length > 0) return { target_modules: paths, layers_to_transform: null };
   throw new InputError(
     `target_modules: the pattern "${targets}" matches no module of the layers ${layers.join(', ')}.`,
   );
 }
 
-function targetsOf(model: HeadModel, { targets }: LoraSettings): readonly string[] | string {
+function targetsOf(model: HeadModel, { targets }: AdapterSettings): readonly string[] | string {
   return targets ?? defaultTargets(model.config.model_type);
 }
 

@@ -52,8 +52,8 @@ export class AdaLoraPart implements AdditivePart {
   /** Singular values E [R, 1]. */
   readonly E: Tensor;
   readonly tensors: ReadonlyMap<string, Tensor>;
-  /** Which triplets the allocator has left on; undefined before it has decided. */
-  kept: readonly boolean[] | undefined;
+  /** Which triplets the allocator has left on, 1 or 0: [R, 1]. */
+  readonly mask: Tensor;
   readonly #scale: number;
   readonly #dropout: Dropout;
 
@@ -64,6 +64,7 @@ export class AdaLoraPart implements AdditivePart {
     this.A = A;
     this.B = B;
     this.E = E;
+    this.mask = tensor(new Float32Array(E.size).fill(1), E.shape);
     this.tensors = new Map([
       [A_KEY, A],
       [B_KEY, B],
@@ -134,9 +135,11 @@ async function storedRanks(
   const pattern: Record<string, readonly boolean[]> = { ...config.rank_pattern };
   const stored = new Map<string, ReadonlyMap<string, Tensor>>();
   for (const [path, part] of layers) {
-    const kept = part instanceof AdaLoraPart ? part.kept : undefined;
-    stored.set(path, kept ? await pruned(part.tensors, kept) : part.tensors);
-    if (kept) pattern[`${path}.${E_KEY}`] = kept;
+    const mask = part instanceof AdaLoraPart ? await part.mask.data() : new Float32Array();
+    const kept = Array.from(mask, (on) => on === 1);
+    const whole = kept.every(Boolean);
+    stored.set(path, whole ? part.tensors : await pruned(part.tensors, kept));
+    if (!whole) pattern[`${path}.${E_KEY}`] = kept;
   }
   const rank_pattern = Object.keys(pattern).length > 0 ? pattern : null;
   return { config: { ...config, rank_pattern }, layers: stored };

@@ -51,13 +51,35 @@ export class RankAllocator {
     return sum.mul(this.#config.orth_reg_weight / terms.length);
   }
 
-  /**
-   * Queues the update of the importances; to be called after `optimizer.step` with the same gradients, in the order of
-   * `adapter.trainable`, and the number of the step from 0. Throws InputError when a gradient is missing.
-   */
-  observe(gradients: readonly Tensor[], step: number): void {
+  /** Whether a step (from 0) is one whose gradients count. */
+  observes(step: number): boolean {
     const { total_step, tfinal } = this.#config;
-    if (step < total_step - tfinal) this.#observe(gradients);
+    return step < total_step - tfinal;
+  }
+
+  /**
+   * Queues the update of the importances; to be called after `optimizer.step` in steps that count, with the same
+   * gradients, in the order of `adapter.trainable`. Throws InputError when one is missing. Sensitivity |w·∂L/∂w|,
+   * smoothed, and how far it strays from that: equations 8 to 10.
+   */
+  observe(gradients: readonly Tensor[]): void {
+    const { beta1, beta2 } = this.#config;
+    for (const { path, part, importance } of this.#layers)
+      for (const name of ['A', 'B', 'E'] as const) {
+        const { mean, spread } = importance[name];
+        const gradient = gradients[this.#names.indexOf(`${path}.lora_${name}`)];
+        if (!gradient) throw new InputError('RankAllocator: wants a gradient for all that trains');
+        const now = part[name].mul(gradient).abs();
+        mean.assign(mean.mul(beta1).add(now.mul(1 - beta1)));
+        spread.assign(
+          spread.mul(beta2).add(
+            now
+              .sub(mean)
+              .abs()
+              .mul(1 - beta2),
+          ),
+        );
+      }
   }
 
   /**
@@ -85,27 +107,6 @@ export class RankAllocator {
     return step === total_step - tfinal || (step > tinit && step % deltaT === 0);
   }
 
-  /** Sensitivity |w·∂L/∂w|, smoothed, and how far it strays from that (equations 8 to 10). */
-  #observe(gradients: readonly Tensor[]): void {
-    const { beta1, beta2 } = this.#config;
-    for (const { path, part, importance } of this.#layers)
-      for (const name of ['A', 'B', 'E'] as const) {
-        const { mean, spread } = importance[name];
-        const gradient = gradients[this.#names.indexOf(`${path}.lora_${name}`)];
-        if (!gradient) throw new InputError('RankAllocator: wants a gradient for all that trains');
-        const now = part[name].mul(gradient).abs();
-        mean.assign(mean.mul(beta1).add(now.mul(1 - beta1)));
-        spread.assign(
-          spread.mul(beta2).add(
-            now
-              .sub(mean)
-              .abs()
-              .mul(1 - beta2),
-          ),
-        );
-      }
-  }
-
   /** Leaves the most important triplets on, as many as the budget has. */
   async #allocate(budget: number): Promise<void> {
     const scores = await concat(
@@ -115,15 +116,31 @@ export class RankAllocator {
     if (off <= 0) return;
     const limit = [...scores].sort((a, b) => a - b)[off - 1]!;
     const r = this.#config.init_r;
-    this.#layers.forEach(({ part }, i) => {
-      part.kept = Array.from(scores.slice(i * r, (i + 1) * r), (score) => score > limit);
+    this.#layers.forEach(({ part: { mask } }, i) => {
+      const own = scores.slice(i * r, (i + 1) * r);
+      mask.assign(
+        tensor(
+          Float32Array.from(own, (score) => Number(score > limit)),
+          mask.shape,
+        ),
+      );
     });
     this.#mask();
   }
 
   #mask(): void {
-    for (const { part } of this.#layers)
-      if (part.kept) part.E.assign(part.E.mul(tensor(part.kept.map(Number), part.E.shape)));
+    for (const { part } of this.#layers) part.E.assign(part.E.mul(part.mask));
+  }
+
+  /** Importances and masks by name: what a resumed run needs. */
+  get state(): ReadonlyMap<string, Tensor> {
+    const state = new Map<string, Tensor>();
+    for (const { path, part, importance } of this.#layers) {
+      state.set(`${path}.mask`, part.mask);
+      for (const [name, { mean, spread }] of Object.entries(importance))
+        state.set(`${path}.lora_${name}.mean`, mean).set(`${path}.lora_${name}.spread`, spread);
+    }
+    return state;
   }
 }
 

@@ -1,0 +1,115 @@
+/**
+ * @file One step of training as one program: forward pass, gradients, clipping and the optimizer's updates. It is captured:
+ * from the third batch of a length on, no graph is built.
+ */
+import { valueAndGrad } from '@camada/autograd';
+import {
+  AdamW,
+  clipGradNorm,
+  createContext,
+  decayWeightsOnly,
+  enterAt,
+  globalNorm,
+  type Batch,
+  type HeadModel,
+  type Optimizer,
+  type ParameterRules,
+} from '@camada/nn';
+import { capture, stack, type CapturedStep, type Tensor } from '@camada/tensor';
+import type { TrainingHooks } from './hooks.ts';
+
+/** What a step is made from. */
+export interface StepSettings {
+  /** Seed of dropout. */
+  readonly seed: number;
+  /** Decoupled decay of weights; biases and norms have none. */
+  readonly weightDecay: number;
+  /** Largest global norm of the gradients; 0 for no limit. */
+  readonly maxGradNorm: number;
+  /** The block at which passes begin, with an input that is given; 0 for the embeddings. */
+  readonly entry: number;
+  /** What the method does. */
+  readonly hooks: TrainingHooks;
+}
+
+/** What differs from step to step. */
+export interface StepInput {
+  readonly batch: Batch;
+  /** Input of the block at which the pass begins, [B, T, C]. */
+  readonly hidden?: Tensor;
+}
+
+/** Host numbers of a step. */
+export interface StepNumbers extends Readonly<Record<string, number>> {
+  /** From 0. */
+  readonly step: number;
+  /** Learning rate. */
+  readonly rate: number;
+}
+
+type Program = CapturedStep<StepInput, StepNumbers, Tensor>;
+
+/** Trains parameters of a model, a batch at a time. */
+export class TrainingStep {
+  readonly optimizer: Optimizer;
+  readonly #model: HeadModel;
+  readonly #settings: StepSettings;
+  readonly #parameters: readonly Tensor[];
+  readonly #programs = new Map<string, Program>();
+
+  constructor(model: HeadModel, parameters: ReadonlyMap<string, Tensor>, settings: StepSettings) {
+    const { weightDecay, hooks } = settings;
+    this.#model = model;
+    this.#settings = settings;
+    this.#parameters = [...parameters.values()];
+    this.optimizer = new AdamW(parameters, { weightDecay, rules: rulesWith(hooks) });
+  }
+
+  /** Enqueues a step: loss and norm of the gradients before clipping, [2]. */
+  async run(input: StepInput, numbers: StepNumbers): Promise<Tensor> {
+    const { hooks } = this.#settings;
+    const { step } = numbers;
+    const result = await this.#program(step)(input, numbers);
+    await hooks.afterStep?.(step);
+    return result;
+  }
+
+  #program(step: number): Program {
+    const { hooks } = this.#settings;
+    const fresh = (): Program =>
+      capture((input: StepInput, numbers: StepNumbers) => this.#build(input, numbers, step));
+    if (hooks.observe && !hooks.phase) return fresh();
+    const phase = hooks.phase?.(step) ?? '';
+    const known = this.#programs.get(phase) ?? fresh();
+    this.#programs.set(phase, known);
+    return known;
+  }
+
+  /** @param first the step for which it is built; numbers of other steps with the same graph are in `numbers`. */
+  #build(input: StepInput, numbers: StepNumbers, first: number): Tensor {
+    const { hooks, maxGradNorm } = this.#settings;
+    const loss = (): Tensor => this.#loss(input, numbers);
+    const { value, gradients } = valueAndGrad(loss, this.#parameters);
+    const clipped =
+      maxGradNorm > 0
+        ? clipGradNorm(gradients, maxGradNorm)
+        : { gradients, norm: globalNorm(gradients) };
+    this.optimizer.step(clipped.gradients, () => numbers.rate);
+    hooks.observe?.(clipped.gradients, first);
+    return stack([value.reshape([]), clipped.norm]); // [2]
+  }
+
+  #loss({ batch, hidden }: StepInput, numbers: StepNumbers): Tensor {
+    const { seed, entry, hooks } = this.#settings;
+    const whole = createContext({ training: true, seed, step: () => numbers.step });
+    const context = hidden ? enterAt(whole, entry, hidden) : whole;
+    const loss = this.#model.loss(this.#model.call(batch, context), batch);
+    const penalty = hooks.penalty?.();
+    return penalty ? loss.add(penalty) : loss;
+  }
+}
+
+/** Biases and norms are not decayed where a method's own rules say nothing. */
+function rulesWith({ rules }: TrainingHooks): ParameterRules {
+  return (name, parameter) => ({ ...decayWeightsOnly(name), ...rules?.(name, parameter) });
+}

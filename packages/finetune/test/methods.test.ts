@@ -1,0 +1,42 @@
+/** @file Every method that trains an adapter, from the table to the files and back, on a tiny model. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { device, openDevice, useDevice } from '@camada/tensor';
+import { evaluate, finetune, loadModel, type LoadedModel } from '../src/index.ts';
+import { ADAPTER_METHODS, usualLearningRate, type AdapterMethodName } from '../src/train/method.ts';
+import { sentences, table, temporaryFolder, tinyBert } from './tiny.ts';
+
+let root = '';
+let model: LoadedModel;
+
+beforeAll(async () => {
+  useDevice(await openDevice('wasm', { threads: 1 }));
+  root = temporaryFolder();
+  model = await loadModel(await tinyBert(join(root, 'bert')));
+});
+
+afterAll(async () => {
+  (await device()).dispose();
+  rmSync(root, { recursive: true, force: true });
+});
+
+const train = table(sentences(96, 11), 'train');
+const held = table(sentences(48, 12), 'held');
+const data = { train, test: held, text: 'text', label: 'label' };
+const NAMES = Object.keys(ADAPTER_METHODS) as AdapterMethodName[];
+
+describe.each(NAMES)('%s', (type) => {
+  test('learns at its usual rate, and its files give the same predictions', async () => {
+    const run = await finetune(model, { data, method: { type }, epochs: 8, samples: 0 });
+    expect(run.summary.learningRate).toBe(usualLearningRate({ type }, 32));
+    const mean = (part: readonly { loss: number }[]): number =>
+      part.reduce((sum, { loss }) => sum + loss, 0) / part.length;
+    expect(mean(run.history.slice(-6))).toBeLessThan(mean(run.history.slice(0, 6)));
+    const folder = join(root, type);
+    await run.save(folder);
+    const again = await loadModel(join(root, 'bert'), { adapter: folder });
+    const metrics = await evaluate(again, { data: held, text: 'text', label: 'label' });
+    expect(metrics).toMatchObject({ accuracy: run.after.accuracy });
+  });
+});
