@@ -8,6 +8,8 @@ import {
   type Frame,
   type KernelCode,
 } from './kernel-function.ts';
+import { asStrips } from './map-strips.ts';
+import { writeRowsAcross } from './row-across.ts';
 import { emitSpan, unrollFor } from './span.ts';
 
 /** Longest span of one unit; longer inner axes are cut. A multiple of every step. */
@@ -43,6 +45,11 @@ function chunkEnd(low: Expr, length: number): Expr {
 
 /** Code of a map kernel. */
 export function mapCode(kernel: MapKernel, relaxed: boolean): KernelCode {
+  const strips = asStrips(kernel);
+  if (strips) {
+    const rowCost = strips.plan.length * pointCost(kernel);
+    return writeRowsAcross(strips.kernel, strips.plan, relaxed, rowCost);
+  }
   const length = kernel.loop.at(-1)!;
   const chunks = length > 2 * CHUNK ? Math.ceil(length / CHUNK) : 1;
   const units = kernel.loop.slice(0, -1).reduce((product, size) => product * size, chunks);
