@@ -19,6 +19,7 @@ import files
 import methods
 import minilm
 import models
+import operations
 import ops
 import optimisers
 import prompts
@@ -37,6 +38,7 @@ PARTS = {
     'lora': adapters.lora,
     'methods': methods.methods,
     'prompts': prompts.prompts,
+    'operations': operations.operations,
     'files': files.files,
     'cka': similarity.cka,
     'sentence-poolings': sentences.poolings,

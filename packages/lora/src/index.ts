@@ -94,3 +94,6 @@ export { adapterData, loadAdapter, saveAdapter, type LoadedAdapter } from './sto
 export { BASE_ROWS, mixAdapters, MixedAdapters } from './operations/mixed.ts';
 export type { RowContext, RowPart } from './adapter/rows.ts';
 export { deleteAdapter, setScale } from './operations/switching.ts';
+export { addWeightedAdapter, type CombineOptions } from './operations/combine.ts';
+export { COMBINATIONS, type CombinationType } from './operations/combination.ts';
+export type { SignElection } from './operations/arithmetic.ts';
