@@ -181,6 +181,11 @@ export const ELEMENTWISE_OPS: Records<ElementwiseMethods<Tensor>, TensorBase<Ten
     domains: ['real', 'real', 'unit'],
     tolerance: 1e-6,
   }),
+  xlogy: elementwiseRecord('xlogy', {
+    f: (x, y) => (x === 0 ? 0 : x * Math.log(y)),
+    domains: ['real', 'positive'],
+    tolerance: 4e-6,
+  }),
   hypot: elementwiseRecord('hypot', {
     f: Math.hypot,
     domains: ['nonzero', 'nonzero'],

@@ -70,6 +70,10 @@ export abstract class ElementwiseMethods<
     const w = typeof weight === 'number' ? build.scalar(weight, 'f32') : weight.node;
     return this.wrap(composite.lerp(this.node, end.node, w));
   }
+  /** this · ln other, and 0 where this is 0. */
+  xlogy(other: Self | number): Self {
+    return this.wrap(composite.xlogy(this.node, this.operand(other)));
+  }
   /** √(this² + other²) without overflow. */
   hypot(other: Self | number): Self {
     return this.wrap(transcendental.hypot(this.node, this.operand(other)));

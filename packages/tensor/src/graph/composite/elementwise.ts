@@ -117,3 +117,12 @@ export function lerp(a: Node, b: Node, w: Node): Node {
   const fromB = elementwise('sub', [b, elementwise('mul', [difference, rest])]);
   return elementwise('where', [elementwise('lt', [w, literal(0.5, w)]), fromA, fromB]);
 }
+
+/** x·ln y, and 0 where x is 0, whatever y is but NaN: the term of an entropy (PyTorch's xlogy). */
+export function xlogy(x: Node, y: Node): Node {
+  const nothing = elementwise('eq', [x, literal(0, x)]);
+  const noLogarithm = elementwise('le', [y, literal(0, y)]);
+  const both = elementwise('and', [nothing, noLogarithm]);
+  const safe = elementwise('where', [both, literal(1, y), y]);
+  return elementwise('mul', [x, elementwise('log', [safe])]);
+}
