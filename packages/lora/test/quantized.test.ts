@@ -6,6 +6,7 @@ import {
   createContext,
   emptyModel,
   loadWeights,
+  namedParameters,
   packedLayers,
   quantize,
   requantize,
@@ -13,6 +14,7 @@ import {
   type Batch,
   type HeadModel,
   type Quantization,
+  type WeightFile,
 } from '@camada/nn';
 import { realize, tensor, type Tensor } from '@camada/tensor';
 import { describe, expect, it } from 'vitest';
@@ -179,4 +181,39 @@ it('an NF4 weight takes 0.129 of the bytes of f32', async () => {
   const share = (device.memory().live - before) / (4 * rows * width);
   expect(share).toBeLessThan(0.16);
   expect(share).toBeGreaterThan(4 / 32);
+});
+
+/** A checkpoint of a model with made-up numbers. */
+function madeUp(model: HeadModel): WeightFile {
+  const arrays = new Map(
+    [...namedParameters(model)].map(([name, { shape, size }]) => {
+      const data = Float32Array.from({ length: size }, (_, i) => Math.sin(i + name.length) / 8);
+      return [name, { dtype: 'f32', shape, data } as const];
+    }),
+  );
+  return { names: [...arrays.keys()], read: (name) => arrays.get(name)! };
+}
+
+describe('GPT-2, whose weights lie the other way round,', () => {
+  const config = json<object>(tinyFolder('gpt2', 'config.json'));
+
+  it('is packed too', async () => {
+    await on('wasm');
+    const wide = { ...config, n_embd: 32, n_head: 4, n_inner: 128 };
+    const [plain, packed] = [emptyModel(wide, 'causal-lm'), emptyModel(wide, 'causal-lm')];
+    const file = madeUp(plain);
+    await loadWeights(plain, file);
+    await loadWeights(packed, file, { quantize: 'int8' });
+    expect(packedLayers(packed).size).toBe(4 * packed.layers.length);
+    const logits = async (model: HeadModel): Promise<number[]> => [
+      ...(await model.call(batchFor(model), createContext()).logits.data()),
+    ];
+    expectNear([await logits(packed)], [await logits(plain)], 0.05);
+  });
+
+  it('is refused where nothing can be packed', async () => {
+    const model = emptyModel({ ...config, n_inner: 40 }, 'causal-lm');
+    const attempt = loadWeights(model, madeUp(model), { quantize: 'int8' });
+    await expect(attempt).rejects.toThrow(/nothing to quantise to int8/);
+  });
 });

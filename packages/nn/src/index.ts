@@ -127,6 +127,7 @@ export type { WeightEntry, WeightFile } from './models/weight-file.ts';
 export { QuantizedEmbedding, QuantizedLinear } from './quantized/layers.ts';
 export type { PackOptions } from './quantized/load.ts';
 export {
+  countWeights,
   isPacked,
   packedLayers,
   weightValues,

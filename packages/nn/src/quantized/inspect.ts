@@ -1,5 +1,5 @@
 /** @file What of a model is packed, and its weights as numbers all the same. */
-import type { Tensor } from '@camada/tensor';
+import { sizeOf, type Tensor } from '@camada/tensor';
 import { namedModules, namedParameters, type Module } from '../module.ts';
 import { QuantizedEmbedding, QuantizedLinear } from './layers.ts';
 
@@ -29,6 +29,11 @@ export interface WeightValue {
   readonly shape: readonly number[];
   /** The value as f32, made now: read it and let it go. */
   readonly value: () => Tensor;
+}
+
+/** The number of elements in all weights, packed ones included. */
+export function countWeights(model: Module): number {
+  return weightValues(model).reduce((total, { shape }) => total + sizeOf(shape), 0);
 }
 
 /** Parameters and, as numbers, packed weights: everything that a file of the model holds. */

@@ -1,8 +1,9 @@
 /** @file Layers over packed weights in the place of those that a checkpoint packs, or that are to be quantised. */
-import { upload, widenHalves } from '@camada/tensor';
+import { InputError, upload, widenHalves } from '@camada/tensor';
+import { Conv1D } from '../layers/conv1d.ts';
 import { Embedding } from '../layers/embedding.ts';
 import { Linear } from '../layers/linear.ts';
-import { namedModules, setModule, type Module } from '../module.ts';
+import { checkFits, namedModules, setModule, type Module } from '../module.ts';
 import type { WeightEntry, WeightFile } from '../models/weight-file.ts';
 import { PACKED_TYPES, fromBlocks } from './blocks.ts';
 import { QuantizedEmbedding, QuantizedLinear } from './layers.ts';
@@ -22,7 +23,7 @@ export interface PackOptions {
 /** A layer that a packed weight may take over, and where its weight is in the file. */
 interface Place {
   readonly path: string;
-  readonly layer: Linear | Embedding;
+  readonly layer: Linear | Conv1D | Embedding;
   readonly source: string;
 }
 
@@ -31,7 +32,8 @@ const OUTPUT = /(^|\.)(lm_head|score|classifier|out_proj|decoder|vocab_projector
 
 /**
  * Replaces layers of the model whose weight the file packs, or that are to be quantised, one by one. Returns the
- * parameters that need not be loaded any more.
+ * parameters that need not be loaded any more. A Conv1D (GPT-2) becomes a linear layer, as bitsandbytes makes it one.
+ * Throws InputError when there is nothing to quantise.
  * @param sources names in the file by parameter.
  */
 export async function packLayers(
@@ -50,24 +52,28 @@ export async function packLayers(
     done.add(`${place.path}.weight`);
     options.onPacked?.(`${place.path}.weight`);
   }
+  if (options.quantize && done.size === 0)
+    throw new InputError(
+      `nothing to quantise to ${options.quantize}: no linear layer below the output has a multiple of ${BLOCK} inputs`,
+    );
   return done;
 }
 
 function places(model: Module, sources: ReadonlyMap<string, string>): Place[] {
   return [...namedModules(model)].flatMap(([path, layer]) => {
     const source = sources.get(`${path}.weight`);
-    const fits = layer instanceof Linear || layer instanceof Embedding;
+    const fits = layer instanceof Linear || layer instanceof Conv1D || layer instanceof Embedding;
     return fits && source !== undefined ? [{ path, layer, source }] : [];
   });
 }
 
 function packedLayer(
-  layer: Linear | Embedding,
+  layer: Place['layer'],
   weight: QuantizedWeight,
 ): QuantizedLinear | QuantizedEmbedding {
-  return layer instanceof Linear
-    ? new QuantizedLinear(weight, layer.bias)
-    : new QuantizedEmbedding(weight);
+  return layer instanceof Embedding
+    ? new QuantizedEmbedding(weight)
+    : new QuantizedLinear(weight, layer.bias);
 }
 
 async function packedWeight(
@@ -76,14 +82,31 @@ async function packedWeight(
   options: PackOptions,
   books: Books,
 ): Promise<QuantizedWeight | undefined> {
-  const shape = layer.weight.shape as readonly [number, number];
+  const stored = layer.weight.shape as readonly [number, number];
+  const turned = layer instanceof Conv1D; // stored [in, out]
+  const shape = turned ? ([stored[1], stored[0]] as const) : stored;
   if (shape[1] % BLOCK !== 0) return undefined;
-  if (options.packed) {
+  if (options.packed && !turned) {
     const blocks = await file.packed?.(source);
-    if (blocks && PACKED_TYPES.includes(blocks.type)) return fromBlocks(blocks);
+    if (blocks && PACKED_TYPES.includes(blocks.type)) {
+      checkFits(`${path}.weight`, blocks.shape, shape);
+      return fromBlocks(blocks);
+    }
   }
   if (!options.quantize || layer instanceof Embedding || OUTPUT.test(path)) return undefined;
-  return quantize(options.quantize, numbers(await file.read(source)), shape, books);
+  const entry = await file.read(source);
+  checkFits(`${path}.weight`, entry.shape, stored);
+  const data = turned ? transposed(numbers(entry), stored) : numbers(entry);
+  return quantize(options.quantize, data, shape, books);
+}
+
+/** [rows, columns] as [columns, rows]. */
+function transposed(data: Float32Array, [rows, columns]: readonly [number, number]): Float32Array {
+  const out = new Float32Array(data.length);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      out[column * rows + row] = data[row * columns + column]!;
+  return out;
 }
 
 function numbers({ dtype, data }: WeightEntry): Float32Array {

@@ -88,9 +88,12 @@ export class QuantizedWeight {
     return [...planes.map(({ data }) => data), ...book];
   }
 
-  /** f32 [in, out]: the transposed weight, as x·Wᵀ reads it. */
-  transposed(): Tensor {
-    return this.#dense(this.#all);
+  /** f32 [in, out]: the transposed weight, as x·Wᵀ reads it; of the outputs from `first` to before `end` only. */
+  transposed(first = 0, end: number = this.shape[0]): Tensor {
+    return this.#dense({
+      index: this.#all.index.slice(0, first, end),
+      read: (plane) => this.#all.read(plane).slice(1, first, end),
+    });
   }
 
   /** f32 rows of the weight, [...n, in], for i32 indices [...n]. Only the words of these rows are read. */
