@@ -12,10 +12,12 @@ from pathlib import Path
 import torch
 
 import adapters
+import added
 import catalogue
 import decoders
 import encoders
 import files
+import layers
 import methods
 import minilm
 import models
@@ -33,11 +35,13 @@ PARTS = {
     'decoders': decoders.decoders,
     'optimisers': optimisers.optimisers,
     'losses': optimisers.losses,
+    'layers': layers.layers,
     'ops': ops.ops,
     'catalogue': catalogue.catalogue,
     'lora': adapters.lora,
     'methods': methods.methods,
     'prompts': prompts.prompts,
+    'added': added.added,
     'operations': operations.operations,
     'files': files.files,
     'cka': similarity.cka,
