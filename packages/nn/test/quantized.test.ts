@@ -1,7 +1,9 @@
 /** @file Packed weights against gguf-py and bitsandbytes: every code and number, on every device. */
-import { realize, tensor } from '@camada/tensor';
+import { grad } from '@camada/autograd';
+import { explain, realize, tensor, type Tensor } from '@camada/tensor';
 import { describe, expect, it } from 'vitest';
 import { dynamicMap } from '../src/quantized/dynamic-map.ts';
+import { packedProduct } from '../src/quantized/product.ts';
 import { fromBlocks } from '../src/quantized/blocks.ts';
 import { quantize } from '../src/quantized/quantize.ts';
 import type { QuantizedWeight } from '../src/quantized/weight.ts';
@@ -109,6 +111,30 @@ describe.each(DEVICES)('packed weights on %s', (device) => {
     );
     await checkWeight(quantize('int8', floats(weight), shape), values, 1e-7);
   });
+});
+
+it('a weight of more than 16 MiB of numbers is multiplied in parts', async () => {
+  await on('wasm');
+  const shape = [8200, 544] as const;
+  const weight = quantize(
+    'int8',
+    Float32Array.from({ length: 8200 * 544 }, (_, i) => Math.sin(i)),
+    shape,
+  );
+  const x = tensor(inputs(5, 544), [5, 544]);
+  const y = packedProduct(x, weight);
+  const back = grad(y.mul(y).sum(), [x])[0]!;
+  const dense = weight.transposed();
+  const plain = x.matmul(dense);
+  const wanted = grad(plain.mul(plain).sum(), [x])[0]!;
+  const kernels = explain([y])
+    .split('\n')
+    .filter((line) => line.startsWith('kernel'));
+  expect(kernels.filter((line) => line.includes('matmul'))).toHaveLength(2);
+  const off = async (a: Tensor, b: Tensor): Promise<number> =>
+    (await a.sub(b).abs().max().data())[0]! / (await b.abs().max().data())[0]!;
+  expect(await off(y, plain)).toBeLessThan(1e-6);
+  expect(await off(back, wanted)).toBeLessThan(1e-5);
 });
 
 it('the dynamic code books are those of bitsandbytes', () => {
