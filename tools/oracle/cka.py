@@ -91,3 +91,57 @@ def rbf(x: np.ndarray, y: np.ndarray, threshold: float) -> float:
 def importance(hidden: list[np.ndarray], similarity) -> list[float]:
     """1 - CKA(R[i-1], R[i]) for the layers 1..L, in the order of depth."""
     return [1 - similarity(before, after) for before, after in zip(hidden, hidden[1:])]
+
+
+def centred_svd(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    u, s, vh = np.linalg.svd(centred(x.astype(np.float64)), full_matrices=False)
+    kept = s > 1e-6 * s[0]
+    return u[:, kept], s[kept], vh[kept]
+
+
+def leading(x: np.ndarray, variance: float = 0.99) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The directions that hold this share of the variance."""
+    u, s, vh = centred_svd(x)
+    count = int(np.searchsorted(np.cumsum(s**2) / np.sum(s**2), variance)) + 1
+    return u[:, :count], s[:count], vh[:count]
+
+
+def svcca(x: np.ndarray, y: np.ndarray) -> float:
+    """Raghu et al. 2017: mean canonical correlation of the leading directions."""
+    return float(np.linalg.svd(leading(x)[0].T @ leading(y)[0], compute_uv=False).mean())
+
+
+def pwcca(x: np.ndarray, y: np.ndarray) -> float:
+    """Morcos et al. 2018: weighted by sum_j |<h_i, x_j>|, with h_i the canonical variates of x."""
+    u, s, vh = leading(x)
+    w, correlations, _ = np.linalg.svd(u.T @ leading(y)[0], full_matrices=False)
+    weights = np.abs((u @ w).T @ (u * s @ vh)).sum(1)
+    return float((weights * correlations).sum() / weights.sum())
+
+
+def procrustes(x: np.ndarray, y: np.ndarray) -> float:
+    """Nuclear norm of X^T Y over the Frobenius norms of X and Y, centred."""
+    x, y = centred(x.astype(np.float64)), centred(y.astype(np.float64))
+    return float(np.linalg.norm(x.T @ y, 'nuc') / (np.linalg.norm(x) * np.linalg.norm(y)))
+
+
+def rsa(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's correlation of the Euclidean distances of all pairs (no ties are expected)."""
+    pairs = np.triu_indices(len(x), 1)
+
+    def distance_ranks(z: np.ndarray) -> np.ndarray:
+        distance = np.linalg.norm(z[:, None].astype(np.float64) - z[None], axis=-1)[pairs]
+        return np.argsort(np.argsort(distance))
+
+    return float(np.corrcoef(distance_ranks(x), distance_ranks(y))[0, 1])
+
+
+def mean_cosine(x: np.ndarray, y: np.ndarray) -> float:
+    return float(((x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)).mean())
+
+
+def published_choice(hidden: list[np.ndarray], ratio: float = 0.5) -> list[int]:
+    """The published encoder script: sorted by 1 - CKA, descending, and `sorted[1 : N + 1]` of it, N = floor(ratio L)."""
+    scores = importance(hidden, published)
+    order = sorted(range(len(scores)), key=lambda layer: scores[layer], reverse=True)
+    return sorted(order[1 : int(ratio * len(scores)) + 1])

@@ -1,16 +1,18 @@
-"""CKA goldens: the analytic vector, mini-batches, and the layers of MiniLM on SST-2."""
+"""CKA goldens: analytic vectors of all measures, mini-batches, MiniLM on SST-2, and the published choices on four tasks."""
 
 from __future__ import annotations
 
+import csv
 import math
 
 import numpy as np
 
 import cka as metrics
-from minilm import MAX_LENGTH, classification_rows, encode, load_encoder
+from minilm import MAX_LENGTH, SST2, classification_rows, encode, load_encoder
 from store import folder, write_json
 
 SENTENCES = 128
+EXAMPLES = 96
 KNOWN = {
     'biased': 0.1516580883,
     'debiased': -0.1031006445,
@@ -49,6 +51,61 @@ def minibatches() -> dict:
     return record | {'biased': metrics.biased(x, y), 'debiased': metrics.debiased(x, y)}
 
 
+def measures() -> dict:
+    """n = 24; X[i][j] = sin(1 + 3i + j + i j / 7), j < 5; Y = X with column j scaled by j + 1, plus cos(i (j + 1))."""
+    i, j = np.arange(24.0)[:, None], np.arange(5.0)[None]
+    x = np.sin(1 + 3 * i + j + i * j / 7)
+    y = x * (j + 1) + np.cos(i * (j + 1))
+    functions = {
+        'svcca': metrics.svcca,
+        'pwcca': metrics.pwcca,
+        'procrustes': metrics.procrustes,
+        'rsa': metrics.rsa,
+        'mean-cosine': metrics.mean_cosine,
+        'rbf-cka': lambda a, b: metrics.rbf(a, b, 1.0),
+        'cka': metrics.debiased,
+    }
+    return {name: function(x, y) for name, function in functions.items()}
+
+
+def texts(task: str) -> list[tuple[str, ...]]:
+    """The first training examples of a task: texts or pairs."""
+    data = SST2.parent
+    if task in ('sst2', 'cola'):
+        lines = (data / task / 'train.tsv').read_text(encoding='utf-8').split('\n')[:EXAMPLES]
+        return [(line.rsplit('\t', 1)[0],) for line in lines]
+    if task == 'rte':
+        lines = (data / task / 'train.tsv').read_text(encoding='utf-8').split('\n')[1 : EXAMPLES + 1]
+        return [tuple(line.split('\t')[1:3]) for line in lines]
+    with open(data / task / 'stsb-en-train.csv', encoding='utf-8', newline='') as file:
+        return [tuple(row[:2]) for row, _ in zip(csv.reader(file), range(EXAMPLES))]
+
+
+def published_choices() -> dict:
+    """The published encoder protocol on the first token, padding to the longest; ids are those that Camada must make."""
+    model, tokenizer = load_encoder()
+    record = {}
+    for task in ('sst2', 'cola', 'rte', 'stsb'):
+        rows = texts(task)
+        levels: list[list[np.ndarray]] = []
+        for start in range(0, EXAMPLES, 32):
+            columns = [list(column) for column in zip(*rows[start : start + 32])]
+            inputs = tokenizer(
+                *columns, truncation=True, max_length=MAX_LENGTH, padding='longest', return_tensors='pt'
+            )
+            hidden = model(**inputs, output_hidden_states=True).hidden_states
+            levels.append([h[:, 0].numpy() for h in hidden])
+        hidden = [np.concatenate(parts) for parts in zip(*levels)]
+        scores = metrics.importance(hidden, metrics.published)
+        order = sorted(range(len(scores)), key=lambda layer: scores[layer], reverse=True)
+        record[task] = {
+            'importances': scores,
+            'ranking': order,
+            'selected': metrics.published_choice(hidden),
+        }
+    return {'examples': EXAMPLES, 'maxLength': MAX_LENGTH, 'tasks': record}
+
+
 def pooled() -> dict[str, list[np.ndarray]]:
     """Hidden states of the first 128 training sentences, [128, 384] for each of the 7 levels, by two ways of pooling."""
     model, tokenizer = load_encoder()
@@ -76,6 +133,8 @@ def heat_map(hidden: list[np.ndarray], similarity) -> list[list[float]]:
 def cka() -> None:
     path = folder('cka')
     write_json(path / 'cka.json', {'analytic': analytic(), 'minibatch': minibatches()})
+    write_json(path / 'measures.json', measures())
+    write_json(path / 'published.json', published_choices())
     levels = pooled()
     cls, mean = levels['cls'], levels['mean']
     record = {

@@ -20,3 +20,6 @@ export type { OutlierReport } from './outliers.ts';
 export { jaccard, spearman } from './numbers.ts';
 export { compareModels } from './compare.ts';
 export type { BatchPair, CompareOptions, ModelComparison } from './compare.ts';
+export { SELECTORS, isSelector, selectorOf } from './score/registry.ts';
+export type { SelectorName } from './score/registry.ts';
+export type { Batches, LayerScores, Needs, ScoreOptions, Selector } from './score/selector.ts';

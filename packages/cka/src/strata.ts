@@ -15,6 +15,11 @@ export class Strata {
     return this.#added;
   }
 
+  /** How many vectors of sums are kept, at most 64. */
+  get size(): number {
+    return this.#sums.length;
+  }
+
   /** Adds a vector, always of the same length. */
   add(values: ArrayLike<number>): void {
     const at = this.#added++ % STRATA;
@@ -29,7 +34,7 @@ export class Strata {
 
   /** Sums of `resamples` draws; none where there are fewer than 4 strata, which say nothing. */
   *bootstrap(resamples: number, key: RandomKey): Generator<Float64Array> {
-    const size = this.#sums.length;
+    const { size } = this;
     if (size < 4) return;
     const below = integers(key);
     for (let i = 0; i < resamples; i++) yield this.#sumOf(sampleWith(size, size, below));

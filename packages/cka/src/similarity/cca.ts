@@ -16,7 +16,8 @@ export const svcca: Metric = async (levels, options) =>
 
 /**
  * Canonical correlations weighted by αᵢ = Σⱼ |⟨hᵢ, xⱼ⟩| over the columns xⱼ of the first representation, with hᵢ its
- * canonical variates: Morcos et al. 2018 (arXiv 1806.05759, eq. 3). Not symmetric. The directions are kept as for `svcca`.
+ * canonical variates: Morcos et al. 2018 (arXiv 1806.05759, eq. 3). Not symmetric, and it hangs
+ * on the axes of the first one: an orthogonal map changes the weights. The directions are kept as for `svcca`.
  */
 export const pwcca: Metric = async (levels, options) =>
   byCorrelations(levels, options, (first, _, { u, s }) => {
