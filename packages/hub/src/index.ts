@@ -7,6 +7,7 @@ export {
   openFolder,
   openRequired,
   openSource,
+  subfolder,
   type Folder,
 } from './bytes/folder.ts';
 export {

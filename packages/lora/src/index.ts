@@ -97,3 +97,6 @@ export { deleteAdapter, setScale } from './operations/switching.ts';
 export { addWeightedAdapter, type CombineOptions } from './operations/combine.ts';
 export { COMBINATIONS, type CombinationType } from './operations/combination.ts';
 export type { SignElection } from './operations/arithmetic.ts';
+export { adapterNames, loadAdapters, saveAdapters } from './interchange/folders.ts';
+export { openAdapter } from './interchange/open.ts';
+export { mlxFiles } from './interchange/mlx.ts';

@@ -8,7 +8,8 @@ import type { LayerPart } from './adapter/part.ts';
 import { checkpointParameters, checkUntied, type SavedParameter } from './adapter/saved.ts';
 import { baseAt } from './method/add.ts';
 import type { LayerMethod, Stored } from './method/method.ts';
-import { readAdapter, writeAdapter, type AdapterData } from './peft/adapter-file.ts';
+import { openAdapter } from './interchange/open.ts';
+import { writeAdapter, type AdapterData } from './peft/adapter-file.ts';
 import type { LayerConfig, PeftConfig } from './peft/common.ts';
 import { isInside } from './peft/targets.ts';
 
@@ -48,7 +49,7 @@ export async function saveAdapter(directory: string, adapter: Adapter): Promise<
 }
 
 /**
- * Loads a PEFT folder (or one of Camada) onto a model, switched on and other adapters off. Throws InputError when a
+ * Loads a folder of PEFT (or of Camada, or of mlx-lm) onto a model, switched on and other adapters off. Throws InputError when a
  * file is damaged, holds what is not offered, or a module or shape of the adapter is not the model's, or the name is
  * taken; the model is unchanged then.
  * @param name PEFT's `adapter_name`.
@@ -58,7 +59,7 @@ export async function loadAdapter(
   directory: string | Folder,
   name = 'default',
 ): Promise<LoadedAdapter> {
-  const data = await readAdapter(directory);
+  const data = await openAdapter(directory);
   checkUntied(model, data.parameters.keys());
   checkComplete(model, data);
   const saved = new Map<string, SavedParameter>();

@@ -14,6 +14,8 @@ export interface Folder {
   readonly path?: string;
   /** Names of the files directly inside, sorted. */
   list(): Promise<readonly string[]>;
+  /** Names of the folders directly inside, sorted; left out where they cannot be listed. */
+  folders?(): Promise<readonly string[]>;
   /** Opens a file, `name` or `folder/name`, or gives undefined where there is none of that name. */
   open(file: string): Promise<ByteSource | undefined>;
 }
@@ -26,6 +28,7 @@ export async function directoryFolder(path: string): Promise<Folder> {
     name: path,
     path,
     list: () => listFiles(path),
+    folders: () => listEntries(path, true),
     async open(file: string): Promise<ByteSource | undefined> {
       const present = names.includes(file) || (await holds(path, file));
       return present ? fileSource(base + file) : undefined;
@@ -42,12 +45,16 @@ async function holds(path: string, file: string): Promise<boolean> {
   return inside.includes(name);
 }
 
-async function listFiles(path: string): Promise<readonly string[]> {
+function listFiles(path: string): Promise<readonly string[]> {
+  return listEntries(path, false);
+}
+
+async function listEntries(path: string, folders: boolean): Promise<readonly string[]> {
   const fs = await nodeFs();
   try {
     const entries = await fs.readdir(path, { withFileTypes: true });
-    const files = entries.filter((entry) => !entry.isDirectory());
-    return files.map((entry) => entry.name).sort();
+    const wanted = entries.filter((entry) => entry.isDirectory() === folders);
+    return wanted.map((entry) => entry.name).sort();
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') {
       throw new InputError(
@@ -66,11 +73,34 @@ export function memoryFolder(
   return {
     name,
     list: () => Promise.resolve([...files.keys()].sort()),
+    folders: () => Promise.resolve([...new Set([...files.keys()].flatMap(folderOf))].sort()),
     open(file: string): Promise<ByteSource | undefined> {
       const found = files.get(file);
       const source = found instanceof Uint8Array ? memorySource(found, `${name}/${file}`) : found;
       return Promise.resolve(source);
     },
+  };
+}
+
+function folderOf(file: string): string[] {
+  const slash = file.indexOf('/');
+  return slash < 0 ? [] : [file.slice(0, slash)];
+}
+
+/** A folder inside a folder. */
+export function subfolder(folder: Folder, name: string): Folder {
+  return {
+    name: `${folder.name}/${name}`,
+    ...(folder.path !== undefined && { path: `${folder.path}/${name}` }),
+    async list(): Promise<readonly string[]> {
+      if (folder.path !== undefined) return listFiles(`${folder.path}/${name}`);
+      const files = await folder.list();
+      const prefix = `${name}/`;
+      return files
+        .filter((file) => file.startsWith(prefix))
+        .map((file) => file.slice(prefix.length));
+    },
+    open: (file) => folder.open(`${name}/${file}`),
   };
 }
 
