@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import peft.optimizers.lorafa as lorafa
@@ -49,7 +49,6 @@ class Case:
     config: PeftConfig
     optimizer: str = 'adamw'
     start: str = 'file'
-    extra: dict[str, object] = field(default_factory=dict)
 
 
 CASES: dict[str, Callable[[], Case]] = {
@@ -94,9 +93,8 @@ def make_optimizer(model, case: Case) -> torch.optim.Optimizer:
     return torch.optim.AdamW(trainable, lr=RATE, weight_decay=DECAY)
 
 
-def train(model, inputs: dict[str, torch.Tensor], case: Case) -> list[float]:
+def train(model, optimizer: torch.optim.Optimizer, inputs: dict[str, torch.Tensor], case: Case) -> list[float]:
     """Losses before each step and after the last. No dropout."""
-    optimizer = make_optimizer(model, case)
     losses = []
     for step in range(STEPS):
         loss = model(**inputs).loss
@@ -128,8 +126,9 @@ def write_case(name: str, case: Case) -> None:
     if case.start != 'file':
         case.config.init_lora_weights = True  # so that loading the start does not decompose again
     save_adapter(model, path / 'start', case.base)
+    optimizer = make_optimizer(model, case)  # LoRA-FA's freezes A
     trainable, _ = model.get_nb_trainable_parameters()
-    losses = train(model, inputs, case)
+    losses = train(model, optimizer, inputs, case)
     save_trained(model, path, case)
     with torch.no_grad():
         record = {'logits': model(**inputs).logits}

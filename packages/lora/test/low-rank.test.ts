@@ -17,6 +17,7 @@ import {
   ResidualPart,
   saveAdapter,
   setActiveAdapters,
+  unmergeAdapter,
   VERA,
   veraConfig,
   type Adapter,
@@ -258,7 +259,8 @@ describe('several adapters on one model', () => {
     });
     await shake(one.trainable.values());
     const first = await logits(model, batch);
-    const two = await addAdapter(model, ...vera({ target_modules: ['query'] }), { name: 'two' });
+    const dora = lora({ target_modules: ['query', 'dense'], use_dora: true });
+    const two = await addAdapter(model, ...dora, { name: 'two' });
     await shake(two.trainable.values());
     const second = await logits(model, batch);
     expect([...adaptersOf(model).keys()]).toEqual(['one', 'two']);
@@ -270,6 +272,15 @@ describe('several adapters on one model', () => {
     const both = await logits(model, batch);
     expect(maxDifference(both, first)).toBeGreaterThan(1e-3);
     expect(maxDifference(both, second)).toBeGreaterThan(1e-3);
+    await mergeAdapter(model, two);
+    await mergeAdapter(model, one);
+    expect(maxDifference(await logits(model, batch), both)).toBeLessThan(1e-5);
+    setActiveAdapters(model, ['one']); // merged or not, it is what is on that counts
+    expect(maxDifference(await logits(model, batch), first)).toBeLessThan(1e-5);
+    setActiveAdapters(model, ['one', 'two']);
+    unmergeAdapter(model, two);
+    unmergeAdapter(model, one);
+    expect(await logits(model, batch)).toEqual(both);
     expect(() => setActiveAdapters(model, ['three'])).toThrow(
       "no adapter 'three'; it has one, two",
     );

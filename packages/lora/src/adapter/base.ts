@@ -54,7 +54,7 @@ export function linearWeight(base: LinearBase): Tensor {
   return isTransposed(base) ? weight.transpose() : weight; // [out, in]
 }
 
-/** A matrix [out, in] in the layout in which the layer stores its weight. */
+/** A matrix [out, in] in the layout in which the layer stores its weight; and back, which is the same. */
 export function inLayout(base: Module, matrix: Tensor): Tensor {
   return isTransposed(base) ? matrix.transpose() : matrix;
 }

@@ -52,9 +52,9 @@ export class DoraPart implements LayerPart {
   }
 
   /** (m / ‖V‖)·V. Throws InputError on a layer that is not linear. */
-  merge({ bias }: Weights, base: BaseLayer): Weights {
+  merge({ weight, bias }: Weights, base: BaseLayer): Weights {
     if (!isLinear(base)) throw notLinear();
-    const v = linearWeight(base).add(this.#lora.delta()); // [out, in]
+    const v = inLayout(base, weight.cast('f32')).add(this.#lora.delta()); // [out, in]
     return { weight: inLayout(base, v.mul(this.#factor(base).unsqueeze(1))), bias };
   }
 
