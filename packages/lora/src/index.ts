@@ -78,6 +78,24 @@ export {
   type AdaptionPromptConfig,
   type AdaptionPromptOptions,
 } from './prompt/adaption-prompt.ts';
+export { IA3, ia3Config, ia3Targets, type IA3Config, type IA3Options } from './added/ia3.ts';
+export { LN_TUNING, isNorm, lnTuningConfig, type LnTuningOptions } from './added/ln-tuning.ts';
+export {
+  SHIRA,
+  SparsePart,
+  sparseBy,
+  sparseConfig,
+  type SparseConfig,
+  type SparseOptions,
+} from './added/sparse.ts';
+export {
+  BOTTLENECK,
+  bottleneckConfig,
+  type BottleneckConfig,
+  type BottleneckOptions,
+} from './added/bottleneck.ts';
+export { bottleneckPlaces, type BottleneckKind, type Placement } from './added/sites.ts';
+export { loadHubAdapter, saveHubAdapter } from './added/hub-folder.ts';
 export type { BiasChoice, LayerConfig, PeftConfig } from './peft/common.ts';
 export { adapterConfigRecord, parseAdapterConfig, type AdapterConfig } from './peft/config-file.ts';
 export { adapterFiles, readAdapter, writeAdapter, type AdapterData } from './peft/adapter-file.ts';

@@ -1,7 +1,7 @@
 /** @file Adapters to and from PEFT folders. */
-import { isFloatTensor, toFloat32, type Folder, type TensorData } from '@camada/hub';
+import type { Folder, TensorData } from '@camada/hub';
 import { getParameter, type Module } from '@camada/nn';
-import { InputError, sameShape, showShape, tensor, type Tensor } from '@camada/tensor';
+import { InputError, sameShape, showShape, type Tensor } from '@camada/tensor';
 import { attach, ownParameter, type Adapter, type AdapterParts } from './adapter/adapter.ts';
 import type { BaseLayer } from './adapter/base.ts';
 import type { LayerPart } from './adapter/part.ts';
@@ -12,6 +12,7 @@ import { openAdapter } from './interchange/open.ts';
 import { writeAdapter, type AdapterData } from './peft/adapter-file.ts';
 import type { LayerConfig, PeftConfig } from './peft/common.ts';
 import { isInside } from './peft/targets.ts';
+import { allData, restoreSaved, toTensor } from './tensors.ts';
 
 /** A loaded adapter, and what its config holds that was ignored. */
 export interface LoadedAdapter {
@@ -65,27 +66,31 @@ export async function loadAdapter(
   const saved = new Map<string, SavedParameter>();
   for (const [key, entry] of data.parameters)
     if (isBaseCopy(key)) await checkBaseCopy(model, key, entry);
-    else saved.set(key, restoreSaved(model, key, entry));
-  const adapter = attach(model, { ...restored(model, data), name, saved });
+    else saved.set(key, restoreSaved(ownParameter(model, key), key, entry));
+  const adapter = attach(model, { ...(await restored(model, data)), name, saved });
   return { adapter, warnings: data.warnings };
 }
 
-function restored(model: Module, data: AdapterData): Omit<AdapterParts, 'name' | 'saved'> {
+async function restored(
+  model: Module,
+  data: AdapterData,
+): Promise<Omit<AdapterParts, 'name' | 'saved'>> {
   const { method, config } = data;
   const shared = tensors(data.shared);
   if (method.kind === 'layers') {
-    return { method, config, ...restoreLayers(model, method, data, shared), part: undefined };
+    const layers = await restoreLayers(model, method, data, shared);
+    return { method, config, ...layers, part: undefined };
   }
   const part = method.restore(model, config, shared);
   return { method, config, layers: new Map(), shared: new Map(), part };
 }
 
-function restoreLayers(
+async function restoreLayers(
   model: Module,
   method: LayerMethod,
   data: AdapterData,
   stored: ReadonlyMap<string, Tensor>,
-): Pick<AdapterParts, 'layers' | 'shared'> {
+): Promise<Pick<AdapterParts, 'layers' | 'shared'>> {
   const config = data.config as LayerConfig; // parsed by this method
   const bases = new Map(
     [...data.layers.keys()].map((path) => [path, wrappable(model, method, path)]),
@@ -95,7 +100,7 @@ function restoreLayers(
   const layers = new Map<string, LayerPart>();
   for (const [path, base] of bases) {
     const own = tensors(data.layers.get(path)!, `${path}.`);
-    layers.set(path, method.restore({ path, base, config, shared }, own));
+    layers.set(path, await method.restore({ path, base, config, shared }, own));
   }
   return { layers, shared };
 }
@@ -118,16 +123,6 @@ function checkComplete(model: Module, { config, parameters }: AdapterData): void
   }
 }
 
-function restoreSaved(model: Module, name: string, entry: TensorData): SavedParameter {
-  const base = ownParameter(model, name);
-  if (!sameShape(base.shape, entry.shape))
-    throw new InputError(
-      `the adapter's '${name}' is ${showShape(entry.shape)}, the model's ${showShape(base.shape)}: ` +
-        'was it trained with other labels, or for another model?',
-    );
-  return { base, own: toTensor(entry, name) };
-}
-
 /** PEFT stores the table of an adapted embedding with the adapter. */
 function isBaseCopy(name: string): boolean {
   return name.endsWith('.base_layer.weight');
@@ -147,22 +142,4 @@ async function checkBaseCopy(model: Module, name: string, entry: TensorData): Pr
 
 function tensors(entries: ReadonlyMap<string, TensorData>, place = ''): Map<string, Tensor> {
   return new Map([...entries].map(([key, entry]) => [key, toTensor(entry, place + key)]));
-}
-
-function toTensor(entry: TensorData, place: string): Tensor {
-  if (!isFloatTensor(entry))
-    throw new InputError(`the adapter's '${place}' holds ${entry.dtype}; floats are needed`);
-  const values = toFloat32(entry);
-  if (!values.every(Number.isFinite))
-    throw new InputError(
-      `the adapter's '${place}' holds NaN or infinity: its training diverged, or the file is damaged`,
-    );
-  return tensor(values, entry.shape);
-}
-
-async function allData(values: ReadonlyMap<string, Tensor>): Promise<Map<string, TensorData>> {
-  const data = new Map<string, TensorData>();
-  for (const [key, x] of values)
-    data.set(key, { dtype: 'f32', shape: x.shape, data: Float32Array.from(await x.data()) });
-  return data;
 }

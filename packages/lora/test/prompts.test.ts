@@ -21,7 +21,7 @@ import {
 } from '@camada/lora';
 import {
   AdamW,
-  CausalLM,
+  type CausalLM,
   createContext,
   generate,
   generateBatch,
@@ -244,17 +244,17 @@ describe('a fresh adapter', () => {
       const model = await tiny(facts(name).base);
       const batch = await batchOf(await recorded(`prompts/${name}`));
       const { adapter } = await loadAdapter(model, trained(name));
-      const [[key, parameter]] = [...adapter.trainable].filter(([name]) => /prompt/.test(name));
+      const [key, parameter] = [...adapter.trainable].find(([name]) => /prompt/.test(name))!;
       const loss = (): ReturnType<HeadModel['loss']> =>
         model.loss(model.call(batch, createContext()), batch);
-      const [gradient] = grad(loss(), [parameter!]);
+      const [gradient] = grad(loss(), [parameter]);
       const exact = await gradient!.data();
-      const start = Float32Array.from(await parameter!.data());
+      const start = Float32Array.from(await parameter.data());
       const step = 1e-3;
       for (const i of [0, 11, start.length - 1]) {
         const at = async (shift: number): Promise<number> => {
           const moved = start.map((x, j) => (j === i ? x + shift : x));
-          parameter!.assign(tensor(moved, parameter!.shape));
+          parameter.assign(tensor(moved, parameter.shape));
           return loss().item();
         };
         const difference = ((await at(step)) - (await at(-step))) / (2 * step);

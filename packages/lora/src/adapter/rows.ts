@@ -29,6 +29,6 @@ export interface RowContext extends Context {
 }
 
 /** Whether rows of this pass use different adapters. */
-export function hasRows(context: Context): context is RowContext {
-  return 'adapterRows' in context;
+export function hasRows(context: Context | undefined): context is RowContext {
+  return context !== undefined && 'adapterRows' in context; // norms are called without one
 }

@@ -66,7 +66,7 @@ export interface LayerMethod<C extends LayerConfig = LayerConfig> extends Method
   /** A part as training begins. `seed` and the path choose its numbers. */
   fresh(place: Place<C>, seed: number): LayerPart | Promise<LayerPart>;
   /** A part from stored tensors, f32. Throws InputError when one is missing or does not fit the layer. */
-  restore(place: Place<C>, tensors: ReadonlyMap<string, Tensor>): LayerPart;
+  restore(place: Place<C>, tensors: ReadonlyMap<string, Tensor>): LayerPart | Promise<LayerPart>;
   /** What is written in place of settings and tensors as they are, as with PiSSA, which is stored as LoRA. */
   stored?(config: C, layers: ReadonlyMap<string, LayerPart>): Promise<Stored<C>>;
 }

@@ -1,5 +1,9 @@
 /** @file The table of methods by PEFT's `peft_type`: a new method is one line here. */
 import { InputError } from '@camada/tensor';
+import { BOTTLENECK } from '../added/bottleneck.ts';
+import { IA3 } from '../added/ia3.ts';
+import { LN_TUNING } from '../added/ln-tuning.ts';
+import { SHIRA } from '../added/sparse.ts';
 import { ADALORA } from '../lowrank/adalora.ts';
 import { LORA } from '../lowrank/lora.ts';
 import { VERA } from '../lowrank/vera.ts';
@@ -9,9 +13,11 @@ import { PREFIX_TUNING } from '../prompt/prefix-tuning.ts';
 import { PROMPT_TUNING } from '../prompt/prompt-tuning.ts';
 import type { Method } from './method.ts';
 
+const ADDED: readonly Method[] = [IA3, LN_TUNING, SHIRA, BOTTLENECK];
+
 const PROMPTS: readonly Method[] = [PROMPT_TUNING, P_TUNING, PREFIX_TUNING, ADAPTION_PROMPT];
 
-const ALL: readonly Method[] = [LORA, VERA, ADALORA, ...PROMPTS];
+const ALL: readonly Method[] = [LORA, VERA, ADALORA, ...ADDED, ...PROMPTS];
 
 /** Methods by `peft_type`. */
 export const METHODS: ReadonlyMap<string, Method> = new Map(
