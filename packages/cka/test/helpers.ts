@@ -55,6 +55,7 @@ export function fakeModel(layers: number, levels: Levels, modelType = 'bert'): M
       labels: { kind: 'class', count: 2 },
       padTokenId: 0,
     },
+    wordEmbeddings: 'embeddings',
     headPrefixes: [],
     aliases: () => [],
     call(batch: Batch, context: Context): Output {

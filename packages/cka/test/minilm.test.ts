@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openDevice, useDevice } from '@camada/tensor';
-import { loadTokenizer, openCheckpoint } from '@camada/hub';
+import { loadTokenizer, openCheckpoint, parseTable } from '@camada/hub';
 import { createBatch, emptyModel, loadWeights, type Batch, type Model } from '@camada/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sharedPath } from '../../../tools/shared.ts';
-import { layerImportance, type ImportanceReport } from '../src/index.ts';
+import { layerImportance, rankLayers, selectLayers, type ImportanceReport } from '../src/index.ts';
 
 /** CKA of adjacent levels of MiniLM on the first sentences of SST-2, in f64; written by tools/oracle. */
 interface Golden {
@@ -69,6 +69,68 @@ describe.skipIf(!present)('importance of MiniLM on SST-2 (optional data)', () =>
     expectClose(similarities(report).slice(1), golden.clsBiased.slice(1) as number[]);
   });
 });
+
+interface Published {
+  readonly examples: number;
+  readonly maxLength: number;
+  readonly tasks: Readonly<
+    Record<string, { importances: readonly number[]; ranking: number[]; selected: number[] }>
+  >;
+}
+
+const published = JSON.parse(
+  readFileSync(new URL('./golden/published.json', import.meta.url), 'utf8'),
+) as Published;
+const tasks = Object.keys(published.tasks);
+
+describe.skipIf(!present || tasks.some((task) => !sharedPath(`data/${task}`)))(
+  'the published protocol on MiniLM (optional data)',
+  () => {
+    it.each(tasks)('chooses on %s what the published code chooses', async (task) => {
+      useDevice(await openDevice('wasm'));
+      const model = emptyModel(
+        JSON.parse(readFileSync(`${folder}/config.json`, 'utf8')),
+        'features',
+      );
+      await loadWeights(model, await openCheckpoint(folder));
+      const tokenizer = await loadTokenizer(folder);
+      const { examples, maxLength } = published;
+      const rows = texts(task, examples).map(([first, second]) =>
+        tokenizer.encode(first!, second, { maxLength }),
+      );
+      const parts = [0, 32, 64].map((start) => rows.slice(start, start + 32));
+      const batches = parts.map((part) =>
+        createBatch(
+          {
+            inputIds: part.map(({ ids }) => ids),
+            tokenTypeIds: part.map(({ typeIds }) => typeIds),
+          },
+          model.limits,
+        ),
+      );
+      const report = await layerImportance(model, batches, { paper: true });
+      const golden = published.tasks[task]!;
+      report.layers.forEach(({ importance }, i) =>
+        expect(importance).toBeCloseTo(golden.importances[i]!, 4),
+      );
+      expect(rankLayers(report)).toEqual(golden.ranking);
+      expect(selectLayers(report, { keep: 0.5 })).toEqual(golden.selected);
+    });
+  },
+);
+
+/** The first training examples of a task, as tools/oracle/similarity.py reads them. */
+function texts(task: string, count: number): string[][] {
+  const file = task === 'stsb' ? 'stsb-en-train.csv' : 'train.tsv';
+  const text = readFileSync(sharedPath(`data/${task}/${file}`)!, 'utf8');
+  if (task === 'stsb')
+    return parseTable(text, 'csv', file, false)
+      .rows.slice(0, count)
+      .map((row) => [String(row['0']), String(row['1'])]);
+  const lines = text.split('\n');
+  if (task === 'rte') return lines.slice(1, count + 1).map((line) => line.split('\t').slice(1, 3));
+  return lines.slice(0, count).map((line) => [line.slice(0, line.lastIndexOf('\t'))]);
+}
 
 async function sentences(model: Model): Promise<Batch[]> {
   const tokenizer = await loadTokenizer(folder);

@@ -180,12 +180,12 @@ describe('selectors on gradients', () => {
       labels: cut(one.labels!),
     };
   };
-  const sumOf = (values: Iterable<number>, f: (x: number, i: number) => number): number =>
+  const sumOf = <T>(values: Iterable<T>, f: (x: T, i: number) => number): number =>
     [...values].reduce((sum, x, i) => sum + f(x, i), 0);
 
   it('follow their formulas', async () => {
     const whole = await gradients(one);
-    const each = [];
+    const each: Float64Array[] = [];
     for (let i = 0; i < 6; i++) each.push(await gradients(row(i)));
     const weights: number[] = [];
     for (const parameter of parameters) weights.push(...(await parameter.data()));

@@ -20,6 +20,7 @@ const report: ImportanceReport = {
   pooling: 'mean',
   lastHidden: 'raw',
   stability: 1,
+  outliers: null,
   notes: [],
 };
 

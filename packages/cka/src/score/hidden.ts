@@ -1,6 +1,6 @@
 /** @file Shared by the selectors that look at a layer's input and output, token by token or at the last one. */
 import { realize, stack, type Tensor } from '@camada/tensor';
-import { createContext, hiddenStates, type Model } from '@camada/nn';
+import { createContext, hiddenStates, lastToken, type Batch, type Model } from '@camada/nn';
 import { LayerMeans } from './summary.ts';
 import type { Batches, LayerScores, ScoreOptions } from './selector.ts';
 
@@ -12,6 +12,41 @@ export interface Measured {
 
 /** @param before hidden states [B, T, C] that the layer receives. @param after those that it hands on. @param mask [B, T]. */
 export type Measure = (before: Tensor, after: Tensor, mask: Tensor) => Measured;
+
+/** Like `overLayers` for a measure at the last real token, with a word where that is the same token in all texts. */
+export async function overLastTokens(
+  name: string,
+  model: Model,
+  batches: Batches,
+  options: ScoreOptions,
+  measure: (before: Tensor, after: Tensor) => Measured,
+): Promise<LayerScores> {
+  const seen = new Set<number>();
+  const watched = (async function* () {
+    for await (const batch of batches) {
+      for (const id of await lastIds(batch)) seen.add(id);
+      yield batch;
+    }
+  })();
+  const scores = await overLayers(name, model, watched, options, (before, after, mask) =>
+    measure(lastToken(before, mask), lastToken(after, mask)),
+  );
+  if (seen.size !== 1) return scores;
+  const note =
+    `The last token of all texts is the same (id ${[...seen].join()}), for example an end token: its state alone is measured. ` +
+    'Leave that token out, or use block-influence, which looks at all tokens.';
+  return { ...scores, notes: [note, ...scores.notes] };
+}
+
+/** The last real token of each row. */
+async function lastIds({ inputIds, attentionMask }: Batch): Promise<number[]> {
+  const [ids, mask] = [await inputIds.data(), await attentionMask.data()];
+  const length = inputIds.shape[1]!;
+  return Array.from({ length: inputIds.shape[0]! }, (_, row) => {
+    const real = mask.subarray(row * length, (row + 1) * length).lastIndexOf(1);
+    return ids[row * length + Math.max(0, real)]!;
+  });
+}
 
 /** Why a layer has no score by these selectors. */
 const ALL_ZERO = 'its input or its output is zero for all examples, which has no direction';

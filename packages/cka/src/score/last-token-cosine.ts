@@ -1,6 +1,5 @@
 /** @file How much a layer turns the last token's state, with a threshold. Pang et al. 2026, "Where to adapt matters" (LS-LoRA). */
-import { lastToken } from '@camada/nn';
-import { cosineChange, overLayers } from './hidden.ts';
+import { cosineChange, overLastTokens } from './hidden.ts';
 import type { Selector } from './selector.ts';
 
 /** 1 − mean of cos(h, h') at the last real token; layers with a cosine below 0.85 are chosen by threshold. */
@@ -9,7 +8,5 @@ export const lastTokenCosine: Selector = {
   needs: 'texts',
   threshold: 0.15,
   score: (model, batches, options) =>
-    overLayers('last-token-cosine', model, batches, options, (before, after, mask) =>
-      cosineChange(lastToken(before, mask), lastToken(after, mask)),
-    ),
+    overLastTokens('last-token-cosine', model, batches, options, cosineChange),
 };

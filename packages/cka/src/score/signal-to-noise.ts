@@ -1,6 +1,6 @@
 /** @file How much the gradients of the examples agree. Lee et al. 2023 (Auto-SNR), arXiv 2210.11466, section 4. */
 import { stack, where, zeros, type Tensor } from '@camada/tensor';
-import { gradientsOf, layerParameters, settle, singles, sizeOf, total } from './gradients.ts';
+import { gradientsOf, layerParameters, settle, singles, total } from './gradients.ts';
 import { LayerMeans } from './summary.ts';
 import { withHead, type Selector } from './selector.ts';
 
@@ -31,12 +31,8 @@ export const signalToNoise: Selector = {
         count++;
         options.onProgress?.(count);
       }
-    const values = await ratios(sums, count);
-    means.add(
-      values,
-      layers.map((own) => (sizeOf(own) > 0 ? 1 : 0)),
-      count,
-    );
+    const weights = layers.map((own) => (own.length > 0 ? 1 : 0));
+    if (count > 0) means.add(await ratios(sums, count), weights, count);
     if (count === 1) means.note('One example has no variance: all layers are alike.');
     return means.finish(options, 'it has no parameters that a gradient could reach');
   },
