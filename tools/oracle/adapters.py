@@ -55,6 +55,10 @@ def save_adapter(model, path: Path, base: str) -> None:
     shutil.rmtree(path, ignore_errors=True)
     model.save_pretrained(path)
     (path / 'README.md').unlink(missing_ok=True)
+    steady_config(path, base)
+
+
+def steady_config(path: Path, base: str) -> None:
     config = json.loads((path / 'adapter_config.json').read_text())
     config['base_model_name_or_path'] = base
     if isinstance(config.get('target_modules'), list):

@@ -13,7 +13,7 @@ from peft.optimizers import create_lorafa_optimizer, create_loraplus_optimizer
 from transformers import BertForSequenceClassification, GPT2ForSequenceClassification, LlamaForCausalLM
 
 import decoders
-from adapters import save_adapter
+from adapters import save_adapter, steady_config
 from models import bert_inputs, llama_inputs
 from store import folder, write_json, write_tensors
 
@@ -116,6 +116,7 @@ def save_trained(model, path: Path, case: Case) -> None:
     model.save_pretrained = lambda to: save(to, path_initial_model_for_weight_conversion=str(path / 'start'))
     save_adapter(model, path / 'trained', case.base)
     model.save_pretrained = save
+    steady_config(path / 'start', case.base)  # which PEFT wrote once more
 
 
 def write_case(name: str, case: Case) -> None:
