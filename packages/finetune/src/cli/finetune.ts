@@ -92,6 +92,20 @@ const OPTIONS = {
     help: 'Examples to measure layers on, 0 for no measurement; 256.',
   },
   paper: { type: 'flag', help: 'Measure layers as the published protocol does.' },
+  checkpointing: {
+    type: 'flag',
+    help: 'Less memory: compute the inside of layers again for their gradients.',
+  },
+  'no-frozen-dropout': {
+    type: 'flag',
+    help: 'No dropout below the lowest layer that trains, which is then computed once a text.',
+  },
+  'no-prefix-cache': {
+    type: 'flag',
+    help: 'Compute the layers below the lowest one that trains in every epoch.',
+  },
+  resume: { type: 'flag', help: 'Go on with an interrupted run of the same --output.' },
+  'save-steps': { type: 'integer', value: 'N', help: 'Steps from checkpoint to checkpoint; 500.' },
 } as const satisfies OptionTable;
 
 type Options = Values<typeof OPTIONS>;
@@ -126,6 +140,11 @@ function finetuneOptions(options: Options, screen: Screen): FinetuneOptions {
     },
     method: methodOf(options),
     paper: options.paper,
+    checkpointing: options.checkpointing,
+    frozenDropout: !options['no-frozen-dropout'],
+    ...(options['no-prefix-cache'] && { prefixCache: false }),
+    work: `${options.output.replace(/[/\\]+$/, '')}.run`,
+    resume: options.resume,
     onEvent: (event) => show(event, screen),
     ...given({
       task: options.task as FinetuneTask | undefined, // one of TASKS, by `choices`
@@ -141,6 +160,7 @@ function finetuneOptions(options: Options, screen: Screen): FinetuneOptions {
       maxGradNorm: options['max-grad-norm'],
       seed: options.seed,
       samples: options.samples,
+      saveSteps: options['save-steps'],
     }),
   };
 }
@@ -169,6 +189,7 @@ function targetsOf(text: string): readonly string[] | string {
 const PHASES = {
   measure: 'Measuring layers',
   before: 'Measuring before',
+  prefix: 'Computing frozen layers',
   train: 'Training',
   after: 'Measuring after',
 } as const;

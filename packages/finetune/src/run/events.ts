@@ -36,7 +36,7 @@ export interface RunSummary {
 }
 
 /** Parts of a run that take time and have a length. */
-export type Phase = 'measure' | 'before' | 'train' | 'after';
+export type Phase = 'measure' | 'before' | 'prefix' | 'train' | 'after';
 
 /** Something that happened. */
 export type RunEvent =

@@ -1,19 +1,25 @@
 /** @file A whole run: prepare, measure, train, measure again. */
 import { addedNumbers, LORA, type LoraConfig } from '@camada/lora';
-import { device, type Device } from '@camada/tensor';
-import { countParameters } from '@camada/nn';
+import { InputError, device, type Device } from '@camada/tensor';
+import { checkpointLayers, countWeights } from '@camada/nn';
 import type { ImportanceReport } from '@camada/cka';
 import { evaluateRows } from '../eval/evaluate.ts';
 import type { Metrics } from '../eval/metrics.ts';
 import type { LoadedModel } from '../model/load.ts';
 import type { Network } from '../model/network.ts';
 import { outputFiles } from '../save/output.ts';
+import { closePrefix, planPrefix } from '../prefix/plan.ts';
+import { firstLines } from '../report/metrics-log.ts';
 import { saveFiles, type Files } from '../save/folder.ts';
 import { countSteps, train, type StepReport } from '../train/loop.ts';
+import type { Prefix } from '../train/prefix.ts';
+import { canResume, type TrainingState } from '../train/state.ts';
 import { prepareTraining, type Trainable } from '../train/trainable.ts';
 import type { Phase, RunSummary } from './events.ts';
+import { identityOf } from './identity.ts';
 import { settingsOf, type FinetuneOptions, type Settings } from './options.ts';
 import { prepare, type Prepared } from './prepare.ts';
+import { WorkFolder, type Interrupted } from './work.ts';
 
 /** What a run found out. */
 export interface RunResult {
@@ -56,42 +62,120 @@ export async function finetune(loaded: LoadedModel, options: FinetuneOptions): P
   const settings = settingsOf(options);
   const prepared = await prepare(loaded, settings);
   const target = await device();
-  const { network, layers } = prepared;
-  const { method, seed, onEvent } = settings;
-  const steps = countSteps(prepared.rows.train.rows.length, settings);
-  const trainable = await prepareTraining(network, {
-    method,
-    layers,
-    seed,
-    steps,
-    baseName: loaded.name,
-  });
+  const trainable = await makeTrainable(loaded, prepared, settings);
   const summary = summaryOf(loaded, prepared, settings, trainable, target);
-  onEvent({ type: 'start', summary });
-  const before = await measured('before', prepared, settings);
-  const history = await train(
-    network.model,
-    trainable.parameters,
-    prepared.rows.train.rows,
-    {
-      ...settings,
-      maxLength: prepared.maxLength,
-      learningRate: prepared.learningRate,
-      hooks: trainable.hooks,
-    },
-    (report) => onEvent({ type: 'step', report }),
-  );
+  settings.onEvent({ type: 'start', summary });
+  const work = await openWork(prepared, settings, summary, trainable);
+  const from = await begin(work, summary, prepared, settings);
+  const before = from?.before ?? (await measured('before', prepared, settings));
+  if (!from?.before) work?.append({ event: 'before', ...before });
+  const history = await trained(prepared, settings, trainable, work, from);
   const after = await measured('after', prepared, settings);
   const result: RunResult = {
     before,
     after,
     trainableParameters: summary.trainableParameters,
     totalParameters: summary.totalParameters,
-    layers,
+    layers: prepared.layers,
     seconds: (performance.now() - began) / 1000,
     peakBytes: target.memory().peak,
   };
-  return finished(result, { loaded, summary, history, prepared, trainable });
+  return finished(result, { loaded, summary, history, prepared, trainable, work });
+}
+
+async function makeTrainable(
+  loaded: LoadedModel,
+  { network, layers, rows }: Prepared,
+  settings: Settings,
+): Promise<Trainable> {
+  const { method, seed, checkpointing } = settings;
+  const steps = countSteps(rows.train.rows.length, settings);
+  const options = { method, layers, seed, steps, baseName: loaded.name };
+  const trainable = await prepareTraining(network, options);
+  if (checkpointing) checkpointLayers(network.model);
+  return trainable;
+}
+
+async function openWork(
+  prepared: Prepared,
+  settings: Settings,
+  summary: RunSummary,
+  { hooks }: Trainable,
+): Promise<WorkFolder | undefined> {
+  const { work, method, resume } = settings;
+  if (resume && (work === undefined || !canResume(hooks)))
+    throw new InputError(
+      work === undefined
+        ? 'resume needs the folder in which the run keeps its checkpoints (work).'
+        : `A run with the method ${method.type} cannot go on from a checkpoint; start anew without resuming.`,
+    );
+  return work === undefined
+    ? undefined
+    : WorkFolder.open(work, identityOf(summary, prepared, settings));
+}
+
+/** Where an interrupted run stopped, if this one is to go on with it; otherwise the log begins anew. */
+async function begin(
+  work: WorkFolder | undefined,
+  summary: RunSummary,
+  { importance }: Prepared,
+  { resume, onEvent }: Settings,
+): Promise<Interrupted | undefined> {
+  const from = resume ? await work?.resume() : undefined;
+  if (from) {
+    onEvent({ type: 'note', text: `Going on after step ${from.state.step}.` });
+    return from;
+  }
+  if (work?.interrupted)
+    onEvent({ type: 'note', text: 'An interrupted run was not resumed; it is replaced.' });
+  work?.clear();
+  for (const line of firstLines(summary, importance)) work?.append(line);
+  return undefined;
+}
+
+async function trained(
+  prepared: Prepared,
+  settings: Settings,
+  { parameters, hooks }: Trainable,
+  work: WorkFolder | undefined,
+  from: Interrupted | undefined,
+): Promise<StepReport[]> {
+  const { network, rows, maxLength, learningRate } = prepared;
+  const { saveSteps, onEvent } = settings;
+  const save =
+    work && canResume(hooks)
+      ? { every: saveSteps, write: (state: TrainingState) => work.write(state) }
+      : undefined;
+  const prefix = await prefixOf(prepared, settings, parameters.keys());
+  const options = { ...settings, maxLength, learningRate, hooks, prefix, from, save };
+  const report = (step: StepReport): void => {
+    work?.append({ event: 'step', ...step });
+    onEvent({ type: 'step', report: step });
+  };
+  try {
+    return await train(network.model, parameters, rows.train.rows, options, report);
+  } finally {
+    closePrefix(prefix, (text) => onEvent({ type: 'note', text }));
+  }
+}
+
+function prefixOf(
+  { network, rows, maxLength }: Prepared,
+  { batchSize, epochs, maxSteps, frozenDropout, prefixCache, onEvent }: Settings,
+  parameters: Iterable<string>,
+): Promise<Prefix | undefined> {
+  const { length } = rows.train.rows;
+  return planPrefix({
+    model: network.model,
+    parameters,
+    rows: rows.train.rows,
+    shape: { batchSize, maxLength },
+    epochs: (countSteps(length, { epochs, maxSteps, batchSize }) * batchSize) / length,
+    frozenDropout,
+    prefixCache,
+    note: (text) => onEvent({ type: 'note', text }),
+    onProgress: (done, total) => onEvent({ type: 'progress', phase: 'prefix', done, total }),
+  });
 }
 
 async function measured(
@@ -125,7 +209,7 @@ function summaryOf(
     layers,
     layerCount: model.layers.length,
     trainableParameters: [...parameters.values()].reduce((sum, { size }) => sum + size, 0),
-    totalParameters: countParameters(model) + (adapter ? addedNumbers(adapter) : 0),
+    totalParameters: countWeights(model) + (adapter ? addedNumbers(adapter) : 0),
     examples: { train: rows.train.rows.length, test: rows.test.rows.length },
     learningRate,
     batchSize: settings.batchSize,
@@ -143,10 +227,11 @@ export interface Finished {
   readonly history: readonly StepReport[];
   readonly prepared: Prepared;
   readonly trainable: Trainable;
+  readonly work: WorkFolder | undefined;
 }
 
 function finished(result: RunResult, parts: Finished): Run {
-  const { loaded, summary, history, prepared, trainable } = parts;
+  const { loaded, summary, history, prepared, trainable, work } = parts;
   const { network, importance, maxLength } = prepared;
   const files = (): Promise<Files> =>
     outputFiles({
@@ -163,6 +248,9 @@ function finished(result: RunResult, parts: Finished): Run {
     importance,
     network,
     files,
-    save: async (directory) => saveFiles(directory, await files()),
+    save: async (directory) => {
+      await saveFiles(directory, await files());
+      work?.remove();
+    },
   };
 }

@@ -6,6 +6,7 @@ import type { FinetuneTask } from '../model/task.ts';
 import { layerChoice, type LayerChoice, type LayersOption } from '../select/choice.ts';
 import { USUAL_SAMPLES } from '../select/measure.ts';
 import { checkMethod, type Method } from '../train/method.ts';
+import type { PrefixCacheOptions } from '../prefix/options.ts';
 import type { RunEvent } from './events.ts';
 
 /** The files of a run and their columns. */
@@ -49,14 +50,27 @@ export interface FinetuneOptions {
   readonly samples?: number;
   /** Measure as the published protocol does. */
   readonly paper?: boolean;
+  /** Compute what is inside blocks a second time in the backward pass instead of keeping it; no. */
+  readonly checkpointing?: boolean;
+  /** Dropout in the frozen layers below the lowest that trains, and in the embeddings; yes. */
+  readonly frozenDropout?: boolean;
+  /** How what these layers hand on is kept from epoch to epoch; false to compute it each time. */
+  readonly prefixCache?: PrefixCacheOptions | false;
+  /** Folder (Node) for `metrics.jsonl` and checkpoints while the run goes on; `save` removes it. None when left out. */
+  readonly work?: string;
+  /** Steps from checkpoint to checkpoint, with `work`; 500. */
+  readonly saveSteps?: number;
+  /** Go on with the run that `work` holds, if it has got to a checkpoint. */
+  readonly resume?: boolean;
   /** Called as the run goes on. */
   readonly onEvent?: (event: RunEvent) => void;
 }
 
 /** All choices made. */
 export interface Settings extends Required<
-  Omit<FinetuneOptions, 'task' | 'maxSteps' | 'maxLength' | 'layers' | 'learningRate'>
+  Omit<FinetuneOptions, 'task' | 'maxSteps' | 'maxLength' | 'layers' | 'learningRate' | 'work'>
 > {
+  readonly work: string | undefined;
   readonly task: FinetuneTask | undefined;
   readonly maxSteps: number | undefined;
   readonly maxLength: number | undefined;
@@ -85,6 +99,12 @@ export function settingsOf(options: FinetuneOptions): Settings {
     seed: options.seed ?? 0,
     samples: options.samples ?? USUAL_SAMPLES,
     paper: options.paper ?? false,
+    checkpointing: options.checkpointing ?? false,
+    frozenDropout: options.frozenDropout ?? true,
+    prefixCache: options.prefixCache ?? {},
+    work: options.work,
+    saveSteps: options.saveSteps ?? 500,
+    resume: options.resume ?? false,
     onEvent: options.onEvent ?? (() => undefined),
   };
   checkSettings(settings);
@@ -103,6 +123,7 @@ function checkSettings(settings: Settings): void {
     ['max-grad-norm', settings.maxGradNorm, notNegative(settings.maxGradNorm), 'a number from 0'],
     ['seed', seed, whole(seed, 0), 'a whole number from 0'],
     ['samples', samples, whole(samples, 0), 'a whole number from 0'],
+    ['save-steps', settings.saveSteps, whole(settings.saveSteps, 1), 'a whole number from 1'],
   ];
   for (const [name, value, good, allowed] of rules)
     if (!good) throw new InputError(`${name} is ${value}, but must be ${allowed}.`);

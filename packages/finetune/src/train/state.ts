@@ -22,8 +22,8 @@ export interface Trained {
 const [PARAMETER, OPTIMIZER, METHOD] = ['parameter/', 'optimizer/', 'method/'] as const;
 
 /** Whether a run of a method can go on from a state: a method that observes must say what it has seen. */
-export function canResume({ observe, state }: TrainingHooks): boolean {
-  return !observe || state !== undefined;
+export function canResume(hooks: TrainingHooks): boolean {
+  return !hooks.observe || hooks.state !== undefined;
 }
 
 /** Reads everything from the device. */
