@@ -2,7 +2,17 @@
 import { InputError } from '@camada/tensor';
 import type { ImportanceReport, LayerImportance } from './importance.ts';
 
-/** How many layers to keep. */
+/** A limit on what training the chosen layers costs. */
+export interface Budget {
+  /** What it may cost at most, in the unit of `cost`. */
+  readonly limit: number;
+  /** What training these layers costs: parameters, bytes, seconds. Must not fall when a layer is added. */
+  readonly cost: (layers: readonly number[]) => number;
+  /** How errors write a cost. @defaultValue plain numbers */
+  readonly show?: (cost: number) => string;
+}
+
+/** Which layers to keep: one of the following; half of them when left out. */
 export interface SelectOptions {
   /**
    * In (0, 1]: this share of all layers, rounded down: ⌊keep·L⌋. A whole number from 2 up: so many layers.
@@ -11,6 +21,10 @@ export interface SelectOptions {
   readonly keep?: number;
   /** So many layers; instead of `keep`, and the only way to ask for one. */
   readonly count?: number;
+  /** All layers whose importance is above this. */
+  readonly threshold?: number;
+  /** The most important layers that a budget allows, passing over those that do not fit. */
+  readonly budget?: Budget;
 }
 
 /** What selection looks at. */
@@ -30,21 +44,91 @@ export function rankLayers({ layers, protocol }: Ranked): number[] {
 }
 
 /**
- * The chosen layers, ascending: the N most important. The published protocol drops the first of an encoder's ranking
- * (`sorted[1 : N + 1]`): its first layer, whose CLS input is constant. Throws InputError when the number is not
- * between 1 and L, or when no layer could be measured.
+ * The chosen layers, ascending. The published protocol drops the first of an encoder's ranking (`sorted[1 : N + 1]`):
+ * its first layer, whose CLS input is constant. Throws InputError when the number is not between 1 and L, when no
+ * layer could be measured, is above the threshold or fits the budget, or when more than one rule is given.
  */
 export function selectLayers(ranked: Ranked, options: SelectOptions = {}): number[] {
-  const { layers, protocol } = ranked;
-  const count = countOf(layers.length, options);
-  const measured = layers.filter((layer) => layer.excluded === undefined);
-  if (measured.length === 0)
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  if (given.length > 1)
     throw new InputError(
-      `select: no layer could be measured; layer 0: ${layers[0]?.excluded ?? 'the model has no layers'}`,
+      `select: ${given.map(([name]) => name).join(' and ')} exclude each other; give one`,
     );
-  const order = rankLayers(ranked);
-  const chosen = protocol === 'paper-encoder' ? order.slice(1, count + 1) : order.slice(0, count);
-  return chosen.sort((a, b) => a - b);
+  checkMeasured(ranked);
+  const { protocol } = ranked;
+  const order = rankLayers(ranked).slice(protocol === 'paper-encoder' ? 1 : 0);
+  return chosen(order, ranked, options).sort((a, b) => a - b);
+}
+
+function chosen(order: readonly number[], ranked: Ranked, options: SelectOptions): number[] {
+  if (options.threshold !== undefined) return aboveThreshold(order, ranked, options.threshold);
+  if (options.budget) return withinBudget(order, options.budget);
+  return order.slice(0, countOf(ranked.layers.length, options));
+}
+
+function checkMeasured({ layers }: Ranked): void {
+  if (layers.some((layer) => layer.excluded === undefined)) return;
+  throw new InputError(
+    `select: no layer could be measured; layer 0: ${layers[0]?.excluded ?? 'the model has no layers'}`,
+  );
+}
+
+function aboveThreshold(order: readonly number[], { layers }: Ranked, threshold: number): number[] {
+  const values = new Map(layers.map((layer) => [layer.index, layer]));
+  const measured = order.filter((index) => values.get(index)?.excluded === undefined);
+  const importance = (index: number): number => values.get(index)!.importance;
+  const above = measured.filter((index) => importance(index) > threshold);
+  if (above.length > 0) return above;
+  throw new InputError(
+    `select: no layer is above the threshold ${threshold}; the largest is layer ${measured[0]} with ` +
+      `${importance(measured[0]!).toPrecision(3)}`,
+  );
+}
+
+function withinBudget(order: readonly number[], { limit, cost, show = String }: Budget): number[] {
+  const kept: number[] = [];
+  for (const layer of order)
+    if (cost([...kept, layer].sort((a, b) => a - b)) <= limit) kept.push(layer);
+  if (kept.length > 0) return kept;
+  const cheapest = Math.min(...order.map((layer) => cost([layer])));
+  throw new InputError(
+    `select: the budget of ${show(limit)} does not allow a single layer; the cheapest costs ${show(cheapest)}`,
+  );
+}
+
+/**
+ * A rank for each chosen layer in proportion to its importance, at least 1, together what `rank` for each would be: the
+ * same number of parameters. (Ogawa et al. 2026 found that it does not help; it is here to be compared.) Layers without
+ * importance share alike. Throws InputError unless `rank` is a whole number from 1 up.
+ */
+export function allotRanks(
+  { layers }: Ranked,
+  selected: readonly number[],
+  rank: number,
+): Map<number, number> {
+  if (!Number.isInteger(rank) || rank < 1)
+    throw new InputError(`select: the rank ${rank} is not a whole number from 1 up`);
+  const weights = selected.map((index) =>
+    Math.max(0, layers.find((layer) => layer.index === index)?.importance ?? 0),
+  );
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const spare = (rank - 1) * selected.length;
+  const shares = weights.map((weight) =>
+    total > 0 ? (spare * weight) / total : spare / selected.length,
+  );
+  return new Map(selected.map((index, i) => [index, 1 + largestRemainders(shares)[i]!]));
+}
+
+/** Whole numbers next to `shares` with their sum: the largest fractions are rounded up. */
+function largestRemainders(shares: readonly number[]): number[] {
+  const floors = shares.map((share) => Math.floor(share + 1e-9));
+  const sum = Math.round(shares.reduce((total, share) => total + share, 0));
+  const left = sum - floors.reduce((total, floor) => total + floor, 0);
+  const byFraction = [...shares.keys()].sort(
+    (a, b) => shares[b]! - floors[b]! - (shares[a]! - floors[a]!) || a - b,
+  );
+  byFraction.slice(0, left).forEach((i) => floors[i]!++);
+  return floors;
 }
 
 /** The number of layers that is meant. A thousandth of a layer is forgiven, so that 0.29 of 100 is 29. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rankLayers, selectLayers, type Ranked } from '../src/index.ts';
+import { allotRanks, rankLayers, selectLayers, type Ranked } from '../src/index.ts';
 import './helpers.ts';
 
 function ranked(importances: readonly number[], protocol: Ranked['protocol'] = 'camada'): Ranked {
@@ -50,5 +50,46 @@ describe('selection', () => {
     [{ count: 0 }, /count 0 is 0 layers/],
   ])('%o is refused', (options, message) => {
     expect(() => selectLayers(six, options)).toThrow(message);
+  });
+
+  it('takes what is above a threshold', () => {
+    expect(selectLayers(six, { threshold: 0.25 })).toEqual([1, 2, 3, 5]);
+    expect(selectLayers({ ...six, protocol: 'paper-encoder' }, { threshold: 0.25 })).toEqual([
+      2, 3, 5,
+    ]);
+    expect(() => selectLayers(six, { threshold: 0.5 })).toThrow(
+      /no layer is above the threshold 0\.5; the largest is layer 1 with 0\.500/,
+    );
+  });
+
+  it('takes the most important that a budget allows, passing over what does not fit', () => {
+    const prices = [1, 3, 4, 3, 1, 1];
+    const cost = (layers: readonly number[]): number =>
+      layers.reduce((sum, layer) => sum + prices[layer]!, 0);
+    expect(selectLayers(six, { budget: { limit: 5, cost } })).toEqual([1, 4, 5]);
+    expect(selectLayers(six, { budget: { limit: 100, cost } })).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(() => selectLayers(six, { budget: { limit: 0.5, cost } })).toThrow(
+      /budget of 0\.5 does not allow a single layer; the cheapest costs 1/,
+    );
+    // What training costs often follows from the lowest layer alone.
+    const depth = (layers: readonly number[]): number => 6 - Math.min(...layers);
+    expect(selectLayers(six, { budget: { limit: 3, cost: depth } })).toEqual([3, 4, 5]);
+  });
+
+  it('refuses two rules at once', () => {
+    expect(() => selectLayers(six, { count: 2, threshold: 0.1 })).toThrow(
+      /count and threshold exclude/,
+    );
+  });
+
+  it('allots ranks by importance at the same number of parameters', () => {
+    expect([...allotRanks(six, [1, 3, 5], 8)]).toEqual([
+      [1, 9],
+      [3, 8],
+      [5, 7],
+    ]);
+    expect([...allotRanks(ranked([0, 0, 0]), [0, 2], 4).values()]).toEqual([4, 4]);
+    expect([...allotRanks(ranked([1000, 1]), [0, 1], 2).values()]).toEqual([3, 1]);
+    expect(() => allotRanks(six, [1], 0)).toThrow(/rank 0/);
   });
 });
