@@ -7,12 +7,10 @@ import { fileURLToPath } from 'node:url';
 import {
   createContext,
   emptyModel,
-  getModule,
   loadWeights,
   type Batch,
   type HeadModel,
   type HeadTask,
-  type Module,
 } from '@camada/nn';
 import { tensor, type Tensor } from '@camada/tensor';
 import { expect } from 'vitest';
@@ -109,17 +107,6 @@ export async function shake(parameters: Iterable<Tensor>): Promise<void> {
     parameter.assign(parameter.add(tensor(values, parameter.shape)));
     await parameter.realize();
   }
-}
-
-/** The module at a path, of a class. */
-export function moduleAt<T extends Module>(
-  model: Module,
-  path: string,
-  type: new (...inputs: never[]) => T,
-): T {
-  const found = getModule(model, path);
-  expect(found).toBeInstanceOf(type);
-  return found as T;
 }
 
 /** A folder that is gone afterwards. */
