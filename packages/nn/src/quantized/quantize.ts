@@ -39,8 +39,6 @@ export function quantize(
     throw new InputError(
       `a weight of ${shape[1]} inputs cannot be quantised: they must be a multiple of ${BLOCK}`,
     );
-  if (!data.every(Number.isFinite))
-    throw new InputError('a weight to quantise holds NaN or infinity: is the checkpoint damaged?');
   return how === 'nf4' ? nf4(data, shape, books) : int8(data, shape);
 }
 
@@ -53,8 +51,9 @@ function nf4(data: Float32Array, shape: readonly [number, number], books: Books)
   const absmax = largest(data, NF4_BLOCK);
   const codes = packCodes(4, books.nf4, shape, (row, block, out) => {
     const first = row * inputs + block * BLOCK;
-    for (let i = 0; i < BLOCK; i++)
-      out[i] = nf4Code(data[first + i]!, absmax[Math.floor((first + i) / NF4_BLOCK)]!);
+    const most = absmax[Math.floor(first / NF4_BLOCK)]!; // 32 neighbours lie in one block of 64
+    const factor = most === 0 ? 0 : Math.fround(1 / most);
+    for (let i = 0; i < BLOCK; i++) out[i] = nf4Code(Math.fround(data[first + i]! * factor));
   });
   const group = inputs % NF4_BLOCK === 0 ? NF4_BLOCK : BLOCK;
   const shared = (row: number, g: number): number =>
@@ -68,17 +67,31 @@ function nf4(data: Float32Array, shape: readonly [number, number], books: Books)
   return new QuantizedWeight({ format: 'nf4', shape, codes, group, scales });
 }
 
-function nf4Code(value: number, absmax: number): number {
-  return absmax === 0 ? 7 : nearest(NF4_BOOK, Math.fround(value * Math.fround(1 / absmax)));
+/** Between each number of the book and the next. */
+const NF4_BORDERS = Float64Array.from(
+  { length: 15 },
+  (_, i) => (NF4_BOOK[i]! + NF4_BOOK[i + 1]!) / 2,
+);
+
+/** The code nearest to a number in [−1, 1]; the lower of two equally near ones. */
+function nf4Code(x: number): number {
+  let code = x > NF4_BORDERS[7]! ? 8 : 0;
+  if (x > NF4_BORDERS[code + 3]!) code += 4;
+  if (x > NF4_BORDERS[code + 1]!) code += 2;
+  return x > NF4_BORDERS[code]! ? code + 1 : code;
 }
 
-/** Largest magnitude of each `size` neighbours. */
-export function largest(data: Float32Array, size: number): Float32Array {
+/** Largest magnitude of each `size` neighbours. Throws InputError where one is NaN or infinite. */
+function largest(data: Float32Array, size: number): Float32Array {
   const out = new Float32Array(Math.ceil(data.length / size));
-  data.forEach((x, i) => {
-    const block = Math.floor(i / size);
-    out[block] = Math.max(out[block]!, Math.abs(x));
-  });
+  for (let block = 0; block < out.length; block++) {
+    const end = Math.min(data.length, (block + 1) * size);
+    let most = 0;
+    for (let i = block * size; i < end; i++) most = Math.max(most, Math.abs(data[i]!));
+    out[block] = most;
+  }
+  if (!out.every(Number.isFinite))
+    throw new InputError('a weight to quantise holds NaN or infinity: is the checkpoint damaged?');
   return out;
 }
 
@@ -106,15 +119,11 @@ function int8(data: Float32Array, shape: readonly [number, number]): QuantizedWe
     const first = row * inputs + block * BLOCK;
     const factor = most[row] === 0 ? 0 : Math.fround(127 / most[row]!);
     for (let i = 0; i < BLOCK; i++)
-      out[i] = roundEven(Math.fround(data[first + i]! * factor)) & 255;
+      out[i] = (Math.fround(data[first + i]! * factor) + ROUNDING - ROUNDING) & 255;
   });
   const scales = plainScales(tensor(most.map((x) => x / 127)), 1);
   return new QuantizedWeight({ format: 'int8', shape, codes, group: inputs, scales });
 }
 
-/** The nearest whole number, the even one of two. */
-function roundEven(x: number): number {
-  const down = Math.floor(x);
-  if (x - down === 0.5) return down + (down & 1);
-  return Math.round(x);
-}
+/** Added to a number below 2⁵¹ and taken away again, it rounds to the nearest whole number, the even one of two. */
+const ROUNDING = 1.5 * 2 ** 52;
