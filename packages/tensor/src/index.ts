@@ -93,6 +93,7 @@ export {
   useDevice,
   type DeviceOptions,
 } from './device.ts';
+export { estimate, type Estimate } from './estimate.ts';
 export { explain } from './explain.ts';
 export { upload, zeroBuffer } from './upload.ts';
 export { narrowHalves, widenHalves, type HalfType } from './halves.ts';
