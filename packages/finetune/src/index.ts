@@ -1,5 +1,10 @@
 /** @file The public surface of @camada/finetune. */
-export { loadModel, type LoadModelOptions, type LoadedModel } from './model/load.ts';
+export {
+  loadModel,
+  type LoadModelOptions,
+  type LoadedModel,
+  type WeightPrecision,
+} from './model/load.ts';
 export type { CamadaRecord, StoredAdapter } from './model/adapter.ts';
 export type { LabelMap } from './model/labels.ts';
 export type { Network } from './model/network.ts';
@@ -28,4 +33,12 @@ export {
 } from './run/generate.ts';
 export { embed, type EmbedOptions } from './run/embed.ts';
 export { merge } from './run/merge.ts';
+export {
+  inspect,
+  type ComparedLayer,
+  type ComparedLayers,
+  type InspectedLayer,
+  type InspectOptions,
+  type Inspection,
+} from './run/inspect.ts';
 export { checkOutput, saveFiles, type Files } from './save/folder.ts';

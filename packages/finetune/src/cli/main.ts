@@ -7,6 +7,7 @@ import { evalCommand } from './eval.ts';
 import { fetchCommand } from './fetch.ts';
 import { finetuneCommand } from './finetune.ts';
 import { generateCommand } from './generate.ts';
+import { inspectCommand } from './inspect.ts';
 import { mergeCommand } from './merge.ts';
 import { nearest } from './options.ts';
 import { Screen } from './screen.ts';
@@ -22,6 +23,7 @@ const COMMANDS: readonly Command[] = [
   generateCommand,
   mergeCommand,
   convertCommand,
+  inspectCommand,
 ];
 
 /** Runs `camada` with arguments; the exit code. Every failure is one sentence on standard error. */

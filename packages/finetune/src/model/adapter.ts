@@ -1,7 +1,7 @@
 /** @file An adapter folder before it is put on a model: for which task it is and which classes it knows. */
 import { InputError } from '@camada/tensor';
 import { isRecord, openFolder, readJsonRecord, type Folder, type JsonRecord } from '@camada/hub';
-import { readAdapter, type AdapterData } from '@camada/lora';
+import { openAdapter, type AdapterData } from '@camada/lora';
 import { outputWeight } from './head.ts';
 import { TASKS, type FinetuneTask } from './task.ts';
 
@@ -33,7 +33,7 @@ export interface StoredAdapter {
 /** Reads what an adapter folder says about itself. Throws InputError when it is missing or damaged. */
 export async function storedAdapter(directory: string | Folder): Promise<StoredAdapter> {
   const folder = await openFolder(directory);
-  const data = await readAdapter(folder);
+  const data = await openAdapter(folder);
   const record = await readRecord(folder);
   const output = outputWeight((name) => data.parameters.has(name));
   const outputs = output === undefined ? undefined : data.parameters.get(output)?.shape[0];

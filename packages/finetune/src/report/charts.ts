@@ -91,21 +91,45 @@ function smoothed(values: readonly number[]): number[] {
 /** CKA of all pairs of levels, embeddings and the output of every layer. */
 export function heatMap({ matrix }: ImportanceReport): string {
   const names = matrix.map((_, i) => (i === 0 ? 'emb' : String(i - 1)));
+  return squares(matrix, { rows: names, columns: names, across: 'output of layer' });
+}
+
+/** What stands beside the squares of a heat map. */
+export interface SquareNames {
+  /** Names of the rows, from below. */
+  readonly rows: readonly string[];
+  readonly columns: readonly string[];
+  /** What the columns are. */
+  readonly across: string;
+  /** What the rows are. */
+  readonly up?: string;
+}
+
+/** A heat map of numbers from 0 to 1, the first row below; null is left white. */
+export function squares(
+  matrix: readonly (readonly (number | null)[])[],
+  { rows, columns, across, up }: SquareNames,
+): string {
   const cells = matrix.flatMap((row, i) =>
     row.map((value, j) => [j, i, value === null ? '-' : Math.round(value * 1000) / 1000]),
   );
-  const size = Math.max(300, Math.min(640, 40 * names.length));
+  const side = (count: number): number => Math.max(300, Math.min(640, 40 * count));
+  const left = 24 + 7 * Math.max(...rows.map((name) => name.length));
   return draw(
     {
-      grid: { left: 48, right: 90, top: 12, bottom: 48 },
+      grid: { left: left + (up ? 16 : 0), right: 90, top: 12, bottom: 48 },
       xAxis: {
         type: 'category',
-        data: names,
-        name: 'output of layer',
+        data: columns,
+        name: across,
         nameLocation: 'middle',
         nameGap: 28,
       },
-      yAxis: { type: 'category', data: names },
+      yAxis: {
+        type: 'category',
+        data: rows,
+        ...(up && { name: up, nameLocation: 'middle', nameGap: left }),
+      },
       visualMap: {
         min: 0,
         max: 1,
@@ -120,12 +144,12 @@ export function heatMap({ matrix }: ImportanceReport): string {
           type: 'heatmap',
           data: cells,
           itemStyle: { borderColor: '#fff', borderWidth: 1 },
-          label: { show: names.length <= 13, fontSize: 10 },
+          label: { show: Math.max(rows.length, columns.length) <= 13, fontSize: 10 },
         },
       ],
     },
-    size + 140,
-    size,
+    side(columns.length) + 100 + left,
+    side(rows.length),
   );
 }
 
