@@ -24,7 +24,17 @@ afterAll(async () => {
 const train = table(sentences(96, 11), 'train');
 const held = table(sentences(48, 12), 'held');
 const data = { train, test: held, text: 'text', label: 'label' };
-const NAMES = Object.keys(ADAPTER_METHODS) as AdapterMethodName[];
+/** Adaption prompts are for decoders. */
+const NAMES = (Object.keys(ADAPTER_METHODS) as AdapterMethodName[]).filter(
+  (name) => name !== 'adaption-prompt',
+);
+
+test('adaption prompts are refused on an encoder before any work', async () => {
+  const method = { type: 'adaption-prompt' } as const;
+  await expect(finetune(model, { data, method, samples: 0 })).rejects.toThrow(
+    /llama, mistral, gpt2/,
+  );
+});
 
 describe.each(NAMES)('%s', (type) => {
   test('learns at its usual rate, and its files give the same predictions', async () => {

@@ -96,6 +96,8 @@ export {
 } from './added/bottleneck.ts';
 export { bottleneckPlaces, type BottleneckKind, type Placement } from './added/sites.ts';
 export { loadHubAdapter, saveHubAdapter } from './added/hub-folder.ts';
+export { BITFIT, bitFitConfig } from './partial/bitfit.ts';
+export { fisherScores, magnitudes } from './partial/scores.ts';
 export type { BiasChoice, LayerConfig, PeftConfig } from './peft/common.ts';
 export { adapterConfigRecord, parseAdapterConfig, type AdapterConfig } from './peft/config-file.ts';
 export { adapterFiles, readAdapter, writeAdapter, type AdapterData } from './peft/adapter-file.ts';

@@ -12,7 +12,7 @@ import { buildNetwork, type Network } from '../model/network.ts';
 import { checkTask, type FinetuneTask } from '../model/task.ts';
 import { chosenLayers } from '../select/choice.ts';
 import { measureLayers } from '../select/measure.ts';
-import { usualLearningRate } from '../train/method.ts';
+import { usualLearningRate, virtualTokens } from '../train/method.ts';
 import { checkMethodFits } from '../train/trainable.ts';
 import type { Settings } from './options.ts';
 
@@ -42,7 +42,9 @@ export async function prepare(loaded: LoadedModel, settings: Settings): Promise<
   checkMethodFits(network, settings.method);
   if (settings.layers.select !== 'cka')
     chosenLayers(settings.layers, network.model.layers.length, undefined);
-  const maxLength = cutLength(settings.maxLength, network.model.limits, loaded.tokenizer);
+  const { limits } = network.model;
+  const room = { ...limits, maxLength: limits.maxLength - virtualTokens(settings.method) };
+  const maxLength = cutLength(settings.maxLength, room, loaded.tokenizer);
   const target: EncodeFor = { task, labels, tokenizer: loaded.tokenizer, maxLength };
   const rows = await encodeAll(examples, settings, target);
   if (task === 'regression') startAtMean(network, rows.train);

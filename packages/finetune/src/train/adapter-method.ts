@@ -22,6 +22,22 @@ export interface AdapterSettings {
   readonly init?: boolean | string;
   /** Learning rate of B over that of A, of LoRA+ alone; 16 when left out. */
   readonly ratio?: number;
+  /** Virtual tokens (`num_virtual_tokens`, `adapter_len`); 20 when left out, adaption prompts 10. */
+  readonly tokens?: number;
+  /** Width of the network behind a prompt (`encoder_hidden_size`); the model's when left out. */
+  readonly hidden?: number;
+  /** Prefixes through a network (`prefix_projection`); false when left out. */
+  readonly projection?: boolean;
+  /** Width of the model over that of a bottleneck (`reduction_factor`); 16 when left out. */
+  readonly reduction?: number;
+}
+
+/** Where a method sits on layers. */
+export interface AdapterPlaces {
+  /** Paths of the modules that its targets can name. */
+  candidates(model: HeadModel): readonly string[];
+  /** Its targets where the user names none. Throws InputError where there are none. */
+  targets(model: HeadModel): readonly string[] | string;
 }
 
 /** What an adapter is made from: the shared settings in PEFT's names, and the run. */
@@ -34,6 +50,8 @@ export interface AdapterOptions {
     | 'target_modules'
     | 'layers_to_transform'
   >;
+  /** Numbers of the chosen layers. */
+  readonly layers: readonly number[];
   readonly seed: number;
   /** Steps of the run. */
   readonly steps: number;
@@ -51,8 +69,12 @@ export interface FreshAdapter {
 export interface AdapterMethod {
   /** The learning rate where the user names none, for a model of this width. */
   learningRate(width: number): number;
+  /** Linear layers and LoRA's targets when left out; `model` for methods that find their places themselves. */
+  readonly places?: AdapterPlaces | 'model';
+  /** Virtual tokens, which take positions of the text. */
+  tokens?(settings: AdapterSettings): number;
   /** Throws InputError when settings cannot be. */
-  check(settings: AdapterSettings, options: AdapterOptions): void;
+  check(settings: AdapterSettings, options: AdapterOptions, model: HeadModel): void;
   /** Puts a fresh adapter on a model. Throws InputError. */
   add(model: HeadModel, settings: AdapterSettings, options: AdapterOptions): Promise<FreshAdapter>;
 }

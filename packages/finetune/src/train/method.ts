@@ -1,10 +1,11 @@
 /** @file Fine-tuning methods, their settings and their usual learning rates. */
 import { InputError } from '@camada/tensor';
 import type { AdapterMethod, AdapterSettings } from './adapter-method.ts';
+import { ADDED, type AddedName } from './added.ts';
 import { LOW_RANK, type LowRankName } from './low-rank.ts';
 
 /** Names of the methods that train an adapter. */
-export type AdapterMethodName = LowRankName;
+export type AdapterMethodName = LowRankName | AddedName;
 
 /** How a model is changed. */
 export type Method =
@@ -19,7 +20,10 @@ export type Method =
 export type AdapterChoice = Extract<Method, { readonly type: AdapterMethodName }>;
 
 /** Methods that train an adapter, by name. */
-export const ADAPTER_METHODS: Readonly<Record<AdapterMethodName, AdapterMethod>> = { ...LOW_RANK };
+export const ADAPTER_METHODS: Readonly<Record<AdapterMethodName, AdapterMethod>> = {
+  ...LOW_RANK,
+  ...ADDED,
+};
 
 /** Learning rates of methods that train whole weights: pretrained ones must stay near, a fresh head moves far. */
 const LEARNING_RATES = { head: 3e-3, full: 5e-5 } as const;
@@ -43,6 +47,11 @@ export function isAdapterMethod(method: Method): method is AdapterChoice {
 export function usualLearningRate(method: Method, width: number): number {
   if (isAdapterMethod(method)) return ADAPTER_METHODS[method.type].learningRate(width);
   return LEARNING_RATES[method.type];
+}
+
+/** Positions that a method's virtual tokens take from texts. */
+export function virtualTokens(method: Method): number {
+  return isAdapterMethod(method) ? (ADAPTER_METHODS[method.type].tokens?.(method) ?? 0) : 0;
 }
 
 /** Throws InputError on a method that there is not. */

@@ -15,9 +15,9 @@ import {
 } from '@camada/lora';
 import { headModules } from '../model/head.ts';
 import type { Network } from '../model/network.ts';
-import type { AdapterOptions, AdapterSettings } from './adapter-method.ts';
+import type { AdapterOptions, AdapterPlaces } from './adapter-method.ts';
 import type { TrainingHooks } from './hooks.ts';
-import { ADAPTER_METHODS, isAdapterMethod, type Method } from './method.ts';
+import { ADAPTER_METHODS, isAdapterMethod, type AdapterChoice, type Method } from './method.ts';
 
 /** What trains. */
 export interface Trainable {
@@ -67,8 +67,10 @@ export function checkMethodFits(network: Network, method: Method): void {
   const layers = network.model.layers.map(({ index }) => index);
   const any = { method, layers, seed: 0, baseName: '', steps: 100 };
   const options = adapterOptions(network, method, any);
-  ADAPTER_METHODS[method.type].check(method, options);
-  matchTargets(linearNames(network.model), { ...ANY_TARGETS, ...options.shared });
+  ADAPTER_METHODS[method.type].check(method, options, network.model);
+  const places = placesOf(method);
+  if (places !== 'model')
+    matchTargets(places.candidates(network.model), { ...ANY_TARGETS, ...options.shared });
 }
 
 const ANY_TARGETS: Omit<TargetConfig, 'target_modules'> = {
@@ -91,7 +93,7 @@ function checkPlain(model: HeadModel): void {
 
 function adapterOptions(
   network: Network,
-  settings: AdapterSettings,
+  method: AdapterChoice,
   { layers, seed, steps, baseName }: TrainableOptions,
 ): AdapterOptions {
   const { model, task } = network;
@@ -100,9 +102,28 @@ function adapterOptions(
     task_type: task === 'causal-lm' ? 'CAUSAL_LM' : 'SEQ_CLS',
     base_model_name_or_path: baseName,
     modules_to_save: saved.length > 0 ? saved : null,
-    ...inLayers(model, targetsOf(model, settings), layers),
+    ...targetsIn(model, method, layers),
   };
-  return { shared, seed, steps };
+  return { shared, layers, seed, steps };
+}
+
+const LINEAR: AdapterPlaces = {
+  candidates: linearNames,
+  targets: ({ config }) => defaultTargets(config.model_type),
+};
+
+function placesOf({ type }: AdapterChoice): AdapterPlaces | 'model' {
+  return ADAPTER_METHODS[type].places ?? LINEAR;
+}
+
+type Targets = Pick<AdapterOptions['shared'], 'target_modules' | 'layers_to_transform'>;
+
+function targetsIn(model: HeadModel, method: AdapterChoice, layers: readonly number[]): Targets {
+  const places = placesOf(method);
+  if (places !== 'model')
+    return inLayers(model, method.targets ?? places.targets(model), layers, places);
+  if (method.targets === undefined) return { target_modules: [], layers_to_transform: null };
+  throw new InputError(`The method ${method.type} chooses its places itself and takes no targets.`);
 }
 
 /** PEFT takes layer numbers with a list of names only; a pattern is resolved to full paths. */
@@ -110,24 +131,21 @@ function inLayers(
   model: HeadModel,
   targets: readonly string[] | string,
   layers: readonly number[],
-): Pick<AdapterOptions['shared'], 'target_modules' | 'layers_to_transform'> {
+  places: AdapterPlaces,
+): Targets {
   if (layers.length === model.layers.length)
     return { target_modules: targets, layers_to_transform: null };
   if (typeof targets !== 'string')
     return { target_modules: targets, layers_to_transform: [...layers] };
   const chosen = layers.map((i) => model.layers[i]!.name);
   const every = { ...ANY_TARGETS, target_modules: targets };
-  const paths = matchTargets(linearNames(model), every).filter((path) =>
+  const paths = matchTargets(places.candidates(model), every).filter((path) =>
     chosen.some((layer) => path.startsWith(`${layer}.`)),
   );
   if (paths.length > 0) return { target_modules: paths, layers_to_transform: null };
   throw new InputError(
     `target_modules: the pattern "${targets}" matches no module of the layers ${layers.join(', ')}.`,
   );
-}
-
-function targetsOf(model: HeadModel, { targets }: AdapterSettings): readonly string[] | string {
-  return targets ?? defaultTargets(model.config.model_type);
 }
 
 function modulesToSave({ model, fresh, task }: Network): string[] {

@@ -7,13 +7,14 @@ import { SHIRA } from '../added/sparse.ts';
 import { ADALORA } from '../lowrank/adalora.ts';
 import { LORA } from '../lowrank/lora.ts';
 import { VERA } from '../lowrank/vera.ts';
+import { BITFIT } from '../partial/bitfit.ts';
 import { ADAPTION_PROMPT } from '../prompt/adaption-prompt.ts';
 import { P_TUNING } from '../prompt/p-tuning.ts';
 import { PREFIX_TUNING } from '../prompt/prefix-tuning.ts';
 import { PROMPT_TUNING } from '../prompt/prompt-tuning.ts';
 import type { Method } from './method.ts';
 
-const ADDED: readonly Method[] = [IA3, LN_TUNING, SHIRA, BOTTLENECK];
+const ADDED: readonly Method[] = [IA3, LN_TUNING, SHIRA, BOTTLENECK, BITFIT];
 
 const PROMPTS: readonly Method[] = [PROMPT_TUNING, P_TUNING, PREFIX_TUNING, ADAPTION_PROMPT];
 

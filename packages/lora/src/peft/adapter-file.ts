@@ -53,7 +53,7 @@ export async function readAdapter(
     else if (key.kind === 'shared') shared.set(key.key, tensor);
     else layers.set(key.path, (layers.get(key.path) ?? new Map()).set(key.suffix, tensor));
   }
-  if (layers.size + shared.size === 0)
+  if (layers.size + shared.size + parameters.size === 0)
     throw new InputError(
       `${reader.source}: the adapter holds no tensors of ${parsed.method.peftType}: was it saved before it was made?`,
     );
