@@ -9,7 +9,7 @@ export type { CaptureOptions } from './capture.ts';
 export { layerImportance } from './importance.ts';
 export type { ImportanceOptions, ImportanceReport, LayerImportance } from './importance.ts';
 export type { Protocol } from './paper.ts';
-export { allotRanks, rankLayers, selectLayers } from './select.ts';
+export { allotRanks, rankLayers, selectLayers, selectWithin } from './select.ts';
 export type { Budget, Ranked, SelectOptions } from './select.ts';
 export { METRICS, similarity } from './similarity/similarity.ts';
 export type { MetricName, SimilarityOptions } from './similarity/similarity.ts';

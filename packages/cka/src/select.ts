@@ -7,7 +7,7 @@ export interface Budget {
   /** What it may cost at most, in the unit of `cost`. */
   readonly limit: number;
   /** What training these layers costs: parameters, bytes, seconds. Must not fall when a layer is added. */
-  readonly cost: (layers: readonly number[]) => number;
+  readonly cost: (layers: readonly number[]) => number | Promise<number>;
   /** How errors write a cost. @defaultValue plain numbers */
   readonly show?: (cost: number) => string;
 }
@@ -23,8 +23,6 @@ export interface SelectOptions {
   readonly count?: number;
   /** All layers whose importance is above this. */
   readonly threshold?: number;
-  /** The most important layers that a budget allows, passing over those that do not fit. */
-  readonly budget?: Budget;
 }
 
 /** What selection looks at. */
@@ -46,7 +44,7 @@ export function rankLayers({ layers, protocol }: Ranked): number[] {
 /**
  * The chosen layers, ascending. The published protocol drops the first of an encoder's ranking (`sorted[1 : N + 1]`):
  * its first layer, whose CLS input is constant. Throws InputError when the number is not between 1 and L, when no
- * layer could be measured, is above the threshold or fits the budget, or when more than one rule is given.
+ * layer could be measured or is above the threshold, or when more than one rule is given.
  */
 export function selectLayers(ranked: Ranked, options: SelectOptions = {}): number[] {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
@@ -54,16 +52,19 @@ export function selectLayers(ranked: Ranked, options: SelectOptions = {}): numbe
     throw new InputError(
       `select: ${given.map(([name]) => name).join(' and ')} exclude each other; give one`,
     );
-  checkMeasured(ranked);
-  const { protocol } = ranked;
-  const order = rankLayers(ranked).slice(protocol === 'paper-encoder' ? 1 : 0);
-  return chosen(order, ranked, options).sort((a, b) => a - b);
+  const order = candidates(ranked);
+  const { threshold } = options;
+  const chosen =
+    threshold === undefined
+      ? order.slice(0, countOf(ranked.layers.length, options))
+      : aboveThreshold(order, ranked, threshold);
+  return chosen.sort((a, b) => a - b);
 }
 
-function chosen(order: readonly number[], ranked: Ranked, options: SelectOptions): number[] {
-  if (options.threshold !== undefined) return aboveThreshold(order, ranked, options.threshold);
-  if (options.budget) return withinBudget(order, options.budget);
-  return order.slice(0, countOf(ranked.layers.length, options));
+/** Layers that may be chosen, the best first. */
+function candidates(ranked: Ranked): number[] {
+  checkMeasured(ranked);
+  return rankLayers(ranked).slice(ranked.protocol === 'paper-encoder' ? 1 : 0);
 }
 
 function checkMeasured({ layers }: Ranked): void {
@@ -85,12 +86,23 @@ function aboveThreshold(order: readonly number[], { layers }: Ranked, threshold:
   );
 }
 
-function withinBudget(order: readonly number[], { limit, cost, show = String }: Budget): number[] {
-  const kept: number[] = [];
-  for (const layer of order)
-    if (cost([...kept, layer].sort((a, b) => a - b)) <= limit) kept.push(layer);
+/**
+ * The most important layers that a budget allows, ascending, passing over those that do not fit. Throws InputError when no
+ * layer could be measured or not one fits.
+ */
+export async function selectWithin(
+  ranked: Ranked,
+  { limit, cost, show = String }: Budget,
+): Promise<number[]> {
+  let kept: number[] = [];
+  let cheapest = Infinity;
+  for (const layer of candidates(ranked)) {
+    const wider = [...kept, layer].sort((a, b) => a - b);
+    const price = await cost(wider);
+    if (price <= limit) kept = wider;
+    cheapest = Math.min(cheapest, price);
+  }
   if (kept.length > 0) return kept;
-  const cheapest = Math.min(...order.map((layer) => cost([layer])));
   throw new InputError(
     `select: the budget of ${show(limit)} does not allow a single layer; the cheapest costs ${show(cheapest)}`,
   );

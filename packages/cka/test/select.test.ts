@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { allotRanks, rankLayers, selectLayers, type Ranked } from '../src/index.ts';
+import { allotRanks, rankLayers, selectLayers, selectWithin, type Ranked } from '../src/index.ts';
 import './helpers.ts';
 
 function ranked(importances: readonly number[], protocol: Ranked['protocol'] = 'camada'): Ranked {
@@ -62,18 +62,18 @@ describe('selection', () => {
     );
   });
 
-  it('takes the most important that a budget allows, passing over what does not fit', () => {
+  it('takes the most important that a budget allows, passing over what does not fit', async () => {
     const prices = [1, 3, 4, 3, 1, 1];
     const cost = (layers: readonly number[]): number =>
       layers.reduce((sum, layer) => sum + prices[layer]!, 0);
-    expect(selectLayers(six, { budget: { limit: 5, cost } })).toEqual([1, 4, 5]);
-    expect(selectLayers(six, { budget: { limit: 100, cost } })).toEqual([0, 1, 2, 3, 4, 5]);
-    expect(() => selectLayers(six, { budget: { limit: 0.5, cost } })).toThrow(
+    expect(await selectWithin(six, { limit: 5, cost })).toEqual([1, 4, 5]);
+    expect(await selectWithin(six, { limit: 100, cost })).toEqual([0, 1, 2, 3, 4, 5]);
+    await expect(selectWithin(six, { limit: 0.5, cost })).rejects.toThrow(
       /budget of 0\.5 does not allow a single layer; the cheapest costs 1/,
     );
     // What training costs often follows from the lowest layer alone.
     const depth = (layers: readonly number[]): number => 6 - Math.min(...layers);
-    expect(selectLayers(six, { budget: { limit: 3, cost: depth } })).toEqual([3, 4, 5]);
+    expect(await selectWithin(six, { limit: 3, cost: depth })).toEqual([3, 4, 5]);
   });
 
   it('refuses two rules at once', () => {

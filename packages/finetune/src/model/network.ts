@@ -60,6 +60,13 @@ export async function buildNetwork(loaded: LoadedModel, options: NetworkOptions)
   };
 }
 
+/** A network of the same shapes without weights, for planning: it takes no memory until it runs. */
+export function shellOf(loaded: LoadedModel, { task, labels, fresh }: Network): Network {
+  const names = labels && { labelNames: labels.names };
+  const model = emptyModel(paddedConfig(loaded, task), task, names ?? {});
+  return { model, task, labels, fresh, adapter: undefined };
+}
+
 /**
  * Decoders find the last token of a text by the padding token, and many configurations have none: the tokenizer's is
  * taken, or else the token that ends a text, as is customary.
