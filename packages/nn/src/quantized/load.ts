@@ -28,7 +28,7 @@ interface Place {
 }
 
 /** Names of the layers whose precision decides most: bitsandbytes leaves them alone too. */
-const OUTPUT = /(^|\.)(lm_head|score|classifier|out_proj|decoder|vocab_projector|qa_outputs)$/;
+const OUTPUT = /(^|\.)(lm_head|score|classifier|classifier\.out_proj|decoder|vocab_projector)$/;
 
 /**
  * Replaces layers of the model whose weight the file packs, or that are to be quantised, one by one. Returns the
