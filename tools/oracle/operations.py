@@ -113,6 +113,7 @@ def operations() -> None:
     for name in list(SHAPES)[1:]:
         clean(path / 'adapters' / name)
     batch = inputs | {'labels': torch.tensor([1, 2, 0])}
+    pickled(model, path / 'pickled')
     record = {f'input.{key}': value.to(torch.int32) for key, value in batch.items()}
     facts = inspection(model)
     with torch.no_grad():
@@ -132,6 +133,13 @@ def operations() -> None:
     write_tensors(path / 'golden.safetensors', record)
     cases = {name: {'adapters': adapters, **settings} for name, (adapters, settings) in COMBINED.items()}
     write_json(path / 'golden.json', facts | {'rows': ROWS, 'weights': WEIGHTS, 'combined': cases})
+
+
+def pickled(model: PeftModel, path: Path) -> None:
+    """An adapter as PEFT wrote it before safetensors: the same keys in a file of torch.save."""
+    model.save_pretrained(path, selected_adapters=['narrow'], safe_serialization=False)
+    (path / 'README.md').unlink(missing_ok=True)
+    clean(path / 'narrow')
 
 
 def clean(path: Path) -> None:

@@ -80,6 +80,12 @@ describe('subfolders', () => {
     });
   });
 
+  test("PEFT's files from before safetensors hold the same", async () => {
+    const old = await openAdapter(golden('operations/pickled/narrow'));
+    const { layers } = await openAdapter(`${FOLDER}/narrow`);
+    expect(old.layers).toEqual(layers);
+  });
+
   test('files in memory, and chosen names', async () => {
     const files = new Map<string, Uint8Array>();
     for (const name of ['second', 'third'])

@@ -252,3 +252,26 @@ describe('the scale', () => {
     expect(() => setScale(model, dora, 2)).toThrow(/no scale/);
   });
 });
+
+describe('decoders', () => {
+  test.each([
+    ['llama-tied', 'llama', ['q_proj', 'v_proj', 'down_proj']],
+    ['gpt2-classifier', 'gpt2', ['c_attn', 'c_proj']],
+  ] as const)('%s', async (checkpoint, recording, target_modules) => {
+    model = await tiny(checkpoint);
+    batch = await batchOf(await recorded(recording));
+    const count = batch.inputIds.shape[0]!;
+    await add('a', { target_modules, r: 4 }, 1);
+    await add('b', { target_modules, r: 2, layers_to_transform: [1] }, 2);
+    const mixed = await mixAdapters(model, ['a', 'b']);
+    const names = ['b', BASE_ROWS, 'a'].slice(0, count);
+    const context = mixed.context(batch, mixed.rows(names));
+    const together = [...(await model.call(batch, context).logits.data())];
+    const each = together.length / count;
+    for (const [i, name] of names.entries()) {
+      setActiveAdapters(model, name === BASE_ROWS ? [] : [name]);
+      const alone = (await logits(model, batch)).slice(each * i, each * (i + 1));
+      expect(maxDifference(together.slice(each * i, each * (i + 1)), alone)).toBeLessThan(1e-5);
+    }
+  });
+});

@@ -14,9 +14,9 @@ const SMALL: readonly RegExp[] = [
 
 /** Formats of weights; of the first that a model has, everything is taken, and nothing of the others. */
 const WEIGHTS: readonly RegExp[] = [
-  /^(adapter_)?model\.safetensors$/,
+  /^((adapter_)?model|adapters)\.safetensors$/,
   /^model(-\d{5}-of-\d{5}\.safetensors|\.safetensors\.index\.json)$/,
-  /^pytorch_model\.bin$/,
+  /^(pytorch|adapter)_model\.bin$/,
   /^pytorch_model(-\d{5}-of-\d{5}\.bin|\.bin\.index\.json)$/,
 ];
 

@@ -3,12 +3,14 @@ import {
   encodeSafetensors,
   jsonBytes,
   openFolder,
+  openPickle,
   openRequired,
   openSafetensors,
   readJsonRecord,
   writeFiles,
   type Folder,
   type TensorData,
+  type TensorReader,
 } from '@camada/hub';
 import { InputError } from '@camada/tensor';
 import type { Method } from '../method/method.ts';
@@ -30,6 +32,8 @@ export interface AdapterData {
 
 const CONFIG = 'adapter_config.json';
 const TENSORS = 'adapter_model.safetensors';
+/** What PEFT wrote before 0.5. */
+const PICKLED = 'adapter_model.bin';
 
 /**
  * Reads an adapter folder, and what was ignored in its config. Throws `InputError` when a file is missing
@@ -41,7 +45,7 @@ export async function readAdapter(
   const folder = await openFolder(directory);
   const configSource = await openRequired(folder, CONFIG);
   const parsed = parseAdapterConfig(await readJsonRecord(configSource), configSource.name);
-  const reader = await openSafetensors(await openRequired(folder, TENSORS));
+  const reader = await openTensors(folder);
   const layers = new Map<string, Map<string, TensorData>>();
   const shared = new Map<string, TensorData>();
   const parameters = new Map<string, TensorData>();
@@ -58,6 +62,13 @@ export async function readAdapter(
       `${reader.source}: the adapter holds no tensors of ${parsed.method.peftType}: was it saved before it was made?`,
     );
   return { ...parsed, layers, shared, parameters };
+}
+
+async function openTensors(folder: Folder): Promise<TensorReader> {
+  const names = await folder.list();
+  if (names.includes(PICKLED) && !names.includes(TENSORS))
+    return openPickle(await openRequired(folder, PICKLED));
+  return openSafetensors(await openRequired(folder, TENSORS));
 }
 
 /** Writes an adapter folder (Node) that PEFT loads; both files or none. Throws `InputError` when a file cannot be written. */
