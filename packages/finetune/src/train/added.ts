@@ -8,7 +8,6 @@ import {
   PREFIX_TUNING,
   PROMPT_TUNING,
   P_TUNING,
-  SHIRA,
   adaptionPromptConfig,
   addAdapter,
   addModelAdapter,
