@@ -9,6 +9,7 @@ import {
   mixAdapters,
   setActiveAdapters,
   setScale,
+  unmergeAdapter,
   deleteAdapter,
   adaptersOf,
   type Adapter,
@@ -162,7 +163,13 @@ describe('rows of different adapters', () => {
     ).toThrow(/inference, not training/);
     expect(() => mixed.context(batch, mixed.rows(['a']))).toThrow(/1 names of adapters for 3 rows/);
     await mergeAdapter(model, adapter);
-    await expect(mixAdapters(model, ['a'])).rejects.toThrow(/unmerge it first/);
+    const whole = mixed.context(batch, mixed.rows(['a', 'a', 'a']));
+    expect(() => model.call(batch, whole)).toThrow(/unmerge the adapter/);
+    unmergeAdapter(model, adapter);
+    await add('other', KINDS[0]!, 2);
+    expect(() => mixed.context(batch, mixed.rows(['a', 'a', 'a']))).toThrow(
+      /'other' is switched on and has its own 'classifier.weight'/,
+    );
     await add('d', { target_modules: ['query'], use_dora: true }, 3);
     await expect(mixAdapters(model, ['d'])).rejects.toThrow(/not plain LoRA/);
   });

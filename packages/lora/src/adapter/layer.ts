@@ -76,6 +76,10 @@ export class AdapterLayer implements Layer {
   call(x: Tensor, context: Context): Tensor {
     const base = this.base_layer;
     if (hasRows(context)) {
+      if (this.#merged)
+        throw new InputError(
+          'rows of different adapters need the plain weights; unmerge the adapter that is merged',
+        );
       const choice = context.adapterRows;
       return choice.parts.get(this)?.call(x, choice, base, context) ?? base.call(x, context);
     }

@@ -16,6 +16,7 @@ import { adaptersOf, layerAt, ownParameter, type Adapter } from '../adapter/adap
 import { isEmbedding } from '../adapter/base.ts';
 import { AdapterLayer } from '../adapter/layer.ts';
 import { isLowRank, type Factors, type LayerPart } from '../adapter/part.ts';
+import { readSaved } from '../adapter/saved.ts';
 import type { RowContext, RowPart } from '../adapter/rows.ts';
 import { baseAt } from '../method/add.ts';
 import { padded } from './factors.ts';
@@ -58,7 +59,8 @@ export class MixedAdapters {
 
   /**
    * The context of a pass over a batch whose row i uses adapter `rows[i]`; which adapters are switched on does not
-   * matter then. Throws InputError when batch and rows differ in number, and in training: gradients would reach copies.
+   * matter then. Throws InputError when batch and rows differ in number, in training (gradients would reach copies), and
+   * when an adapter that is not among these has its own parameters in the model. The pass throws it while one is merged.
    */
   context({ inputIds }: Batch, rows: Tensor, context: Context = createContext()): RowContext {
     const [count, length = 0] = inputIds.shape;
@@ -70,7 +72,17 @@ export class MixedAdapters {
       throw new InputError(
         `mixed batch: ${rows.size} names of adapters for ${count} rows; give one for each`,
       );
+    this.#checkOthers();
     return { ...context, adapterRows: { rows, length, parts: this.#parts } };
+  }
+
+  #checkOthers(): void {
+    for (const { name, saved } of adaptersOf(this.#model).values())
+      for (const [key, { own }] of saved)
+        if (!this.names.includes(name) && readSaved(this.#model, key) === own)
+          throw new InputError(
+            `mixed batch: '${name}' is switched on and has its own '${key}' in the model; switch it off`,
+          );
   }
 
   /** Frees the copies and unwraps what was wrapped. */
@@ -86,8 +98,7 @@ export class MixedAdapters {
 
 /**
  * Copies adapters of a model side by side, as they are now; ranks are filled with zeros to the largest. LoRA on
- * linear layers and embeddings, and linear heads in `modules_to_save`, mix. Throws InputError on other adapters,
- * and when one is merged.
+ * linear layers and embeddings, and linear heads in `modules_to_save`, mix. Throws InputError on other adapters.
  */
 export async function mixAdapters(model: Module, names: readonly string[]): Promise<MixedAdapters> {
   const adapters = names.map((name) => adapterOf(model, name));
@@ -123,8 +134,6 @@ async function rowPart(
     throw new InputError(
       `mixed batch: '${path}' also projects relative positions, which belong to no row; run the adapters in turn`,
     );
-  if (layer.merged)
-    throw new InputError(`mixed batch: an adapter is merged into '${path}'; unmerge it first`);
   const table = isEmbedding(layer.base_layer);
   const factors = adapters.map(({ layers }) => factorsOf(layers.get(path)));
   const rank = Math.max(...factors.map((found) => found?.A.shape[0] ?? 0));
