@@ -18,6 +18,7 @@ import decoders
 import encoders
 import files
 import layers
+import logistic
 import methods
 import minilm
 import models
@@ -42,6 +43,7 @@ PARTS = {
     'methods': methods.methods,
     'prompts': prompts.prompts,
     'added': added.added,
+    'logistic': logistic.logistic,
     'operations': operations.operations,
     'files': files.files,
     'cka': similarity.cka,

@@ -50,3 +50,28 @@ describe.each(NAMES)('%s', (type) => {
     expect(metrics).toMatchObject({ accuracy: run.after.accuracy });
   });
 });
+
+describe('features', () => {
+  test('are solved for, beat the start, and the saved model predicts the same', async () => {
+    const notes: string[] = [];
+    const run = await finetune(model, {
+      data,
+      method: { type: 'features' },
+      samples: 0,
+      onEvent: (event) => void (event.type === 'note' && notes.push(event.text)),
+    });
+    expect(run.history).toHaveLength(1);
+    expect(run.history[0]!.gradientNorm).toBeLessThan(1e-8);
+    expect(run.trainableParameters).toBe(2 * 32 + 2);
+    expect(notes.join()).toMatch(/Held-out loss by C: 0\.01: /);
+    expect(run.after.loss).toBeLessThan(run.before.loss);
+    const folder = join(root, 'features');
+    await run.save(folder);
+    const again = await evaluate(await loadModel(folder), {
+      data: held,
+      text: 'text',
+      label: 'label',
+    });
+    expect(again).toMatchObject({ accuracy: run.after.accuracy });
+  });
+});

@@ -98,6 +98,16 @@ export { bottleneckPlaces, type BottleneckKind, type Placement } from './added/s
 export { loadHubAdapter, saveHubAdapter } from './added/hub-folder.ts';
 export { BITFIT, bitFitConfig } from './partial/bitfit.ts';
 export { fisherScores, magnitudes } from './partial/scores.ts';
+export {
+  USUAL_C,
+  crossValidate,
+  fitLogistic,
+  meanLoss,
+  type CrossValidated,
+  type Features,
+  type LogisticFit,
+  type LogisticOptions,
+} from './partial/logistic.ts';
 export type { BiasChoice, LayerConfig, PeftConfig } from './peft/common.ts';
 export { adapterConfigRecord, parseAdapterConfig, type AdapterConfig } from './peft/config-file.ts';
 export { adapterFiles, readAdapter, writeAdapter, type AdapterData } from './peft/adapter-file.ts';

@@ -173,7 +173,8 @@ function methodOf(options: Options): Method {
     dropout: options['lora-dropout'],
     targets: options.targets === undefined ? undefined : targetsOf(options.targets),
   });
-  if (type !== 'head' && type !== 'full') return { type, ...settings, rslora: options.rslora };
+  if (type !== 'head' && type !== 'full' && type !== 'features')
+    return { type, ...settings, rslora: options.rslora };
   if (Object.keys(settings).length === 0 && !options.rslora) return { type };
   throw new InputError(
     `--r, --alpha, --lora-dropout, --rslora and --targets go with adapters only, not with --method ${type}.`,

@@ -14,6 +14,7 @@ import { saveFiles, type Files } from '../save/folder.ts';
 import { countSteps, train, type StepReport } from '../train/loop.ts';
 import type { Prefix } from '../train/prefix.ts';
 import { canResume, type TrainingState } from '../train/state.ts';
+import { fitFeatures } from '../train/features.ts';
 import { prepareTraining, type Trainable } from '../train/trainable.ts';
 import type { Phase, RunSummary } from './events.ts';
 import { identityOf } from './identity.ts';
@@ -141,7 +142,8 @@ async function trained(
   from: Interrupted | undefined,
 ): Promise<StepReport[]> {
   const { network, rows, maxLength, learningRate } = prepared;
-  const { saveSteps, onEvent } = settings;
+  const { saveSteps, onEvent, method } = settings;
+  if (method.type === 'features') return solved(prepared, settings);
   const save =
     work && canResume(hooks)
       ? { every: saveSteps, write: (state: TrainingState) => work.write(state) }
@@ -157,6 +159,22 @@ async function trained(
   } finally {
     closePrefix(prefix, (text) => onEvent({ type: 'note', text }));
   }
+}
+
+/** The method without steps. */
+function solved(
+  { network, rows, maxLength }: Prepared,
+  { batchSize, onEvent }: Settings,
+): Promise<StepReport[]> {
+  return fitFeatures(
+    network,
+    rows.train.rows,
+    { batchSize, maxLength },
+    {
+      note: (text) => onEvent({ type: 'note', text }),
+      onProgress: (done, total) => onEvent({ type: 'progress', phase: 'prefix', done, total }),
+    },
+  );
 }
 
 function prefixOf(

@@ -168,9 +168,9 @@ function layersFor(
   { layers, method, onEvent }: Settings,
   importance: ImportanceReport | undefined,
 ): readonly number[] {
-  if (method.type === 'head') {
+  if (method.type === 'head' || method.type === 'features') {
     const text =
-      "With the method 'head' all layers stay frozen: the choice of layers has no effect.";
+      `With the method '${method.type}' all layers stay frozen: the choice of layers has no effect.`;
     if (layers.select !== 'all') onEvent({ type: 'note', text });
     return [];
   }

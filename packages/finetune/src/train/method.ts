@@ -14,7 +14,9 @@ export type Method =
   /** Only the classifier and the pooler (or `lm_head`) train; the layers play no part. */
   | { readonly type: 'head' }
   /** All weights of the chosen layers train, with the head; with all layers the embeddings too. */
-  | { readonly type: 'full' };
+  | { readonly type: 'full' }
+  /** The last layer is the solution of a logistic regression on what it reads; nothing else changes. */
+  | { readonly type: 'features' };
 
 /** A method that trains an adapter. */
 export type AdapterChoice = Extract<Method, { readonly type: AdapterMethodName }>;
@@ -26,12 +28,13 @@ export const ADAPTER_METHODS: Readonly<Record<AdapterMethodName, AdapterMethod>>
 };
 
 /** Learning rates of methods that train whole weights: pretrained ones must stay near, a fresh head moves far. */
-const LEARNING_RATES = { head: 3e-3, full: 5e-5 } as const;
+const LEARNING_RATES = { head: 3e-3, full: 5e-5, features: 0 } as const;
 
 /** Names of the methods. */
 export const METHODS: readonly Method['type'][] = [
   ...(Object.keys(ADAPTER_METHODS) as AdapterMethodName[]), // the table is total
   'head',
+  'features',
   'full',
 ];
 

@@ -16,6 +16,7 @@ import {
 import { headModules } from '../model/head.ts';
 import type { Network } from '../model/network.ts';
 import type { AdapterOptions, AdapterPlaces } from './adapter-method.ts';
+import { featureParameters } from './features.ts';
 import type { TrainingHooks } from './hooks.ts';
 import { ADAPTER_METHODS, isAdapterMethod, type AdapterChoice, type Method } from './method.ts';
 
@@ -54,14 +55,22 @@ export async function prepareTraining(
     const { adapter, parameters = adapter.trainable, hooks = {} } = fresh;
     return { parameters, adapter, hooks };
   }
-  const parameters =
-    method.type === 'head' ? headParameters(network) : fullParameters(network.model, layers);
-  return { parameters, adapter: undefined, hooks: {} };
+  return { parameters: ownParameters(network, method.type, layers), adapter: undefined, hooks: {} };
+}
+
+function ownParameters(
+  network: Network,
+  type: Exclude<Method['type'], AdapterChoice['type']>,
+  layers: readonly number[],
+): Map<string, Tensor> {
+  if (type === 'head') return headParameters(network);
+  return type === 'features' ? featureParameters(network) : fullParameters(network.model, layers);
 }
 
 /** Throws InputError when settings cannot be or targets match no module, or there is no head to train. */
 export function checkMethodFits(network: Network, method: Method): void {
   if (method.type === 'head') headParameters(network);
+  if (method.type === 'features') featureParameters(network);
   if (method.type === 'full') checkPlain(network.model);
   if (!isAdapterMethod(method)) return;
   const layers = network.model.layers.map(({ index }) => index);
