@@ -16,7 +16,7 @@ export interface Amplification {
   readonly weightNorm: number;
   /** ‖Uᵀ·W·V‖: how much of W lies in the update's first k directions. */
   readonly inside: number;
-  /** The same for W's own first k directions: the most that is possible. To four digits. */
+  /** The same for W's own first k directions: the most that is possible. To about three digits. */
   readonly own: number;
   /** The same for random directions: √E‖·‖² = ‖W‖·k / √(out·in). */
   readonly random: number;
