@@ -85,6 +85,18 @@ describe('a model quantised when it is loaded', () => {
     expect(measured.accuracy).toBe(run.after.accuracy);
   });
 
+  test('takes 8-bit AdamW, which is AdamW for parameters this small, and no other', async () => {
+    const model = await loadModel(bert, { quantize: 'int8' });
+    const options = { data, maxSteps: 3, samples: 0, epochs: 1 };
+    const losses = async (optimizer: 'adamw' | 'adamw-8bit'): Promise<number[]> => {
+      const run = await finetune(model, { ...options, optimizer });
+      return run.history.map(({ loss }) => loss);
+    };
+    expect(await losses('adamw-8bit')).toEqual(await losses('adamw'));
+    const unknown = 'lion' as 'adamw';
+    await expect(finetune(model, { ...options, optimizer: unknown })).rejects.toThrow(/adamw-8bit/);
+  });
+
   test('is merged into numbers that compute the same', async () => {
     const packed = await loadModel(bert, { quantize: 'nf4', adapter: join(root, 'adapter') });
     const wanted = await evaluate(packed, { data: data.test, text: 'text', label: 'label' });

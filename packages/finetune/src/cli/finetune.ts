@@ -6,6 +6,8 @@ import { finetune, type Run } from '../run/finetune.ts';
 import type { RunEvent, RunSummary } from '../run/events.ts';
 import type { FinetuneOptions } from '../run/options.ts';
 import { checkOutput } from '../save/folder.ts';
+import { predictionText, truthText } from '../select/told.ts';
+import { OPTIMIZERS } from '../train/optimizer.ts';
 import { METHODS, type Method } from '../train/method.ts';
 import { command, type Command } from './command.ts';
 import { MODEL_HELP, PRECISION_OPTIONS, openModel } from './load.ts';
@@ -83,6 +85,12 @@ const OPTIONS = {
     value: 'P',
     help: 'Share of the steps in which the learning rate rises; 0.06.',
   },
+  optimizer: {
+    type: 'text',
+    value: 'NAME',
+    help: 'adamw, or adamw-8bit with a quarter of its memory; adamw.',
+    choices: OPTIMIZERS,
+  },
   'weight-decay': { type: 'number', value: 'X', help: 'Decoupled weight decay; 0.01.' },
   'max-grad-norm': { type: 'number', value: 'X', help: 'Limit of the gradients, 0 for none; 1.' },
   seed: { type: 'integer', value: 'N', help: 'Seed of everything that is drawn; 0.' },
@@ -149,6 +157,7 @@ function finetuneOptions(options: Options, screen: Screen): FinetuneOptions {
     ...given({
       task: options.task as FinetuneTask | undefined, // one of TASKS, by `choices`
       scheduler: options.scheduler as ScheduleName | undefined, // one of SCHEDULES, by `choices`
+      optimizer: OPTIMIZERS.find((name) => name === options.optimizer),
       layers: options.layers,
       epochs: options.epochs,
       maxSteps: options['max-steps'],
@@ -199,6 +208,9 @@ function show(event: RunEvent, screen: Screen): void {
   if (event.type === 'note') screen.say(event.text);
   if (event.type === 'progress') screen.progress(PHASES[event.phase], event.done, event.total);
   if (event.type === 'importance') event.report.notes.forEach((note) => screen.say(note));
+  if (event.type === 'ranking') event.scores.notes.forEach((note) => screen.say(note));
+  if (event.type === 'prediction') screen.say(predictionText(event.prediction));
+  if (event.type === 'cost') screen.say(truthText(event.prediction, event.truth));
   if (event.type === 'start') screen.say(banner(event.summary));
   // The results after training close the output of a run that is not for a program.
   if (event.type === 'metrics' && (event.phase === 'before' || screen.json))

@@ -9,6 +9,7 @@ import type { Row } from '../data/encode.ts';
 import type { TrainingHooks } from './hooks.ts';
 import type { Prefix } from './prefix.ts';
 import { readState, restoreState, type TrainingState } from './state.ts';
+import type { OptimizerName } from './optimizer.ts';
 import { TrainingStep } from './step.ts';
 
 /** Settings of the loop. */
@@ -26,6 +27,8 @@ export interface LoopOptions {
   readonly warmupRatio: number;
   /** Decoupled decay of weights; biases and norms have none. */
   readonly weightDecay: number;
+  /** What updates the parameters; AdamW when left out. */
+  readonly optimizer?: OptimizerName;
   /** Largest global norm of the gradients; 0 for no limit. */
   readonly maxGradNorm: number;
   /** Seed of the order of examples and of dropout. */

@@ -1,5 +1,13 @@
 /** @file All that a run needs to go on where it stopped: what trains, the optimizer's state, the number of steps done. */
-import { InputError, realize, sameShape, showShape, tensor, type Tensor } from '@camada/tensor';
+import {
+  InputError,
+  dtypeOf,
+  realize,
+  sameShape,
+  showShape,
+  tensor,
+  type Tensor,
+} from '@camada/tensor';
 import type { TensorData } from '@camada/hub';
 import type { Optimizer } from '@camada/nn';
 import type { TrainingHooks } from './hooks.ts';
@@ -38,7 +46,7 @@ export async function readState(
   await put(PARAMETER, parameters);
   await put(METHOD, hooks.state ?? new Map());
   for (const [name, data] of (await optimizer.state()).tensors)
-    tensors.set(OPTIMIZER + name, { dtype: 'f32', shape: [data.length], data });
+    tensors.set(OPTIMIZER + name, { dtype: dtypeOf(data), shape: [data.length], data });
   return { step, tensors };
 }
 

@@ -4,7 +4,6 @@
  */
 import { valueAndGrad } from '@camada/autograd';
 import {
-  AdamW,
   clipGradNorm,
   createContext,
   decayWeightsOnly,
@@ -17,6 +16,7 @@ import {
 } from '@camada/nn';
 import { capture, stack, type CapturedStep, type Tensor } from '@camada/tensor';
 import type { TrainingHooks } from './hooks.ts';
+import { createOptimizer, type OptimizerName } from './optimizer.ts';
 
 /** What a step is made from. */
 export interface StepSettings {
@@ -24,6 +24,8 @@ export interface StepSettings {
   readonly seed: number;
   /** Decoupled decay of weights; biases and norms have none. */
   readonly weightDecay: number;
+  /** What updates the parameters; AdamW when left out. */
+  readonly optimizer?: OptimizerName;
   /** Largest global norm of the gradients; 0 for no limit. */
   readonly maxGradNorm: number;
   /** The block at which passes begin, with an input that is given; 0 for the embeddings. */
@@ -58,11 +60,12 @@ export class TrainingStep {
   readonly #programs = new Map<string, Program>();
 
   constructor(model: HeadModel, parameters: ReadonlyMap<string, Tensor>, settings: StepSettings) {
-    const { weightDecay, hooks } = settings;
+    const { weightDecay, hooks, optimizer = 'adamw' } = settings;
     this.#model = model;
     this.#settings = settings;
     this.#parameters = [...parameters.values()];
-    this.optimizer = new AdamW(parameters, { weightDecay, rules: rulesWith(hooks) });
+    const rules = rulesWith(hooks);
+    this.optimizer = createOptimizer(optimizer, parameters, { weightDecay, rules });
   }
 
   /** Enqueues a step: loss and norm of the gradients before clipping, [2]. */

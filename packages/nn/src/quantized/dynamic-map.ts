@@ -54,11 +54,8 @@ function evenGrid(count: number): Float32Array {
   );
 }
 
-/** The signed dynamic type, of double-quantised scales and of first moments. */
+/** The signed dynamic type. */
 export const DYNAMIC_MAP: Float32Array = dynamicMap(true);
-
-/** The unsigned dynamic type, of second moments. */
-export const UNSIGNED_DYNAMIC_MAP: Float32Array = dynamicMap(false);
 
 /** Index of the number of an ascending book that is nearest to `value`; the lower of two equally near ones. */
 export function nearest(book: Float32Array, value: number): number {
