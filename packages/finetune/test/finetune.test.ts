@@ -144,7 +144,17 @@ test('events come in order, and a tenth is held out without a test file', async 
     onEvent: (event) => events.push(event),
   });
   const types = events.map((event) => event.type).filter((type) => type !== 'progress');
-  const order = ['note', 'importance', 'start', 'metrics', 'step', 'step', 'metrics'];
+  const order = [
+    'note',
+    'importance',
+    'prediction',
+    'start',
+    'metrics',
+    'step',
+    'step',
+    'metrics',
+    'cost',
+  ];
   expect(types).toEqual(order);
   const start = events.find((event) => event.type === 'start')!;
   expect(start.summary.examples).toEqual({ train: 86, test: 10 });

@@ -1,8 +1,10 @@
 /** @file What a run tells while it goes on. */
-import type { ImportanceReport } from '@camada/cka';
+import type { ImportanceReport, LayerScores, SelectorName } from '@camada/cka';
 import type { LoraConfig } from '@camada/lora';
 import type { FinetuneTask } from '../model/task.ts';
 import type { Metrics } from '../eval/metrics.ts';
+import type { Prediction } from '../select/predict.ts';
+import type { Truth } from '../select/told.ts';
 import type { StepReport } from '../train/loop.ts';
 import type { Method } from '../train/method.ts';
 
@@ -50,6 +52,12 @@ export type RunEvent =
     }
   /** Layers were measured. */
   | { readonly type: 'importance'; readonly report: ImportanceReport }
+  /** Layers were scored by another selector. */
+  | { readonly type: 'ranking'; readonly selector: SelectorName; readonly scores: LayerScores }
+  /** What training the chosen layers will cost, beside all of them. */
+  | { readonly type: 'prediction'; readonly prediction: Prediction }
   | { readonly type: 'start'; readonly summary: RunSummary }
+  /** What training took, beside what was expected. */
+  | { readonly type: 'cost'; readonly prediction: Prediction; readonly truth: Truth }
   | { readonly type: 'metrics'; readonly phase: 'before' | 'after'; readonly metrics: Metrics }
   | { readonly type: 'step'; readonly report: StepReport };

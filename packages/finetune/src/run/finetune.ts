@@ -81,6 +81,8 @@ export async function finetune(loaded: LoadedModel, options: FinetuneOptions): P
     seconds: (performance.now() - began) / 1000,
     peakBytes: target.memory().peak,
   };
+  const { prediction } = prepared;
+  if (prediction) settings.onEvent({ type: 'cost', prediction, truth: { ...result, history } });
   return finished(result, { loaded, summary, history, prepared, trainable, work });
 }
 

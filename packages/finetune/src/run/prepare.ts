@@ -10,10 +10,12 @@ import { biasOf, outputWeight } from '../model/head.ts';
 import type { LoadedModel } from '../model/load.ts';
 import { buildNetwork, type Network } from '../model/network.ts';
 import { checkTask, type FinetuneTask } from '../model/task.ts';
-import { chosenLayers } from '../select/choice.ts';
+import { checkChoice } from '../select/choice.ts';
 import { measureLayers } from '../select/measure.ts';
+import type { Prediction } from '../select/predict.ts';
 import { usualLearningRate, virtualTokens } from '../train/method.ts';
 import { checkMethodFits } from '../train/trainable.ts';
+import { chooseLayers } from './choose.ts';
 import type { Settings } from './options.ts';
 
 /** A run that is ready to train. */
@@ -25,6 +27,8 @@ export interface Prepared {
   readonly importance: ImportanceReport | undefined;
   /** Numbers of the layers to train. */
   readonly layers: readonly number[];
+  /** What they will cost, beside all layers; undefined where that cannot be told. */
+  readonly prediction: Prediction | undefined;
   /** Largest learning rate of the schedule. */
   readonly learningRate: number;
 }
@@ -40,8 +44,7 @@ export async function prepare(loaded: LoadedModel, settings: Settings): Promise<
   const labels = task === 'classification' ? labelsOf(examples, loaded.labelNames) : undefined;
   const network = await buildNetwork(loaded, { task, labels, seed: settings.seed });
   checkMethodFits(network, settings.method);
-  if (settings.layers.select !== 'cka')
-    chosenLayers(settings.layers, network.model.layers.length, undefined);
+  checkChoice(settings.layers, network.model.layers.length);
   const { limits } = network.model;
   const room = { ...limits, maxLength: limits.maxLength - virtualTokens(settings.method) };
   const maxLength = cutLength(settings.maxLength, room, loaded.tokenizer);
@@ -50,10 +53,11 @@ export async function prepare(loaded: LoadedModel, settings: Settings): Promise<
   if (task === 'regression') startAtMean(network, rows.train);
   noteTruncation(rows.train, settings, maxLength);
   const importance = await measure(network, rows.train, settings, maxLength);
-  const layers = layersFor(network, settings, importance);
+  const choosing = { loaded, network, rows: rows.train.rows, maxLength, settings, importance };
+  const chosen = await chooseLayers(choosing);
   const { method, learningRate } = settings;
   const usual = usualLearningRate(method, network.model.config.hidden_size);
-  return { network, rows, maxLength, importance, layers, learningRate: learningRate ?? usual };
+  return { network, rows, maxLength, importance, ...chosen, learningRate: learningRate ?? usual };
 }
 
 /** Language models need no label column; without one, what can predict text is trained to do so. */
@@ -118,7 +122,7 @@ function encodedSplit({ train, test }: Split<Examples>, target: EncodeFor): Spli
 }
 
 /** A fresh head predicts the mean of the training values; from 0 it would spend its first steps on getting there. */
-function startAtMean({ model, fresh }: Network, { rows }: EncodedRows): void {
+export function startAtMean({ model, fresh }: Network, { rows }: EncodedRows): void {
   const output = outputWeight((name) => fresh.includes(name) && fresh.includes(biasOf(name)));
   if (output === undefined) return;
   const targets = rows.map(({ target }) => (typeof target === 'number' ? target : NaN));
@@ -161,18 +165,4 @@ async function measure(
   );
   onEvent({ type: 'importance', report });
   return report;
-}
-
-function layersFor(
-  { model }: Network,
-  { layers, method, onEvent }: Settings,
-  importance: ImportanceReport | undefined,
-): readonly number[] {
-  if (method.type === 'head' || method.type === 'features') {
-    const text =
-      `With the method '${method.type}' all layers stay frozen: the choice of layers has no effect.`;
-    if (layers.select !== 'all') onEvent({ type: 'note', text });
-    return [];
-  }
-  return chosenLayers(layers, model.layers.length, importance);
 }

@@ -1,13 +1,18 @@
-/** @file CKA on a sample of the task's data. */
-import { layerImportance, type ImportanceReport } from '@camada/cka';
-import type { Model } from '@camada/nn';
+/** @file Scores of all layers by any selector, on a sample of the task's data. */
+import {
+  SELECTORS,
+  layerImportance,
+  type ImportanceReport,
+  type LayerScores,
+  type SelectorName,
+} from '@camada/cka';
+import type { Batch, Model } from '@camada/nn';
 import {
   disposeBatch,
   evaluationBatches,
   sampleRows,
   toBatch,
   type BatchShape,
-  type RowGroup,
 } from '../data/batches.ts';
 import type { Row } from '../data/encode.ts';
 
@@ -15,7 +20,7 @@ import type { Row } from '../data/encode.ts';
 export interface MeasureOptions {
   /** Most examples; 256 when left out. */
   readonly samples?: number;
-  /** The published protocol instead of ours. */
+  /** The published protocol instead of ours, of CKA. */
   readonly paper?: boolean;
   readonly seed?: number;
   /** Called after each batch with the examples done and wanted. */
@@ -34,8 +39,7 @@ export async function measureLayers(
 ): Promise<ImportanceReport> {
   const sample = sampleRows(rows, samples, seed);
   const bare = sample.map((row) => ({ ...row, target: undefined }));
-  const groups = evaluationBatches(bare, shape);
-  return layerImportance(model, batchesOf(groups, model, shape), {
+  return layerImportance(model, batchesOf(bare, model, shape), {
     paper,
     seed,
     maxExamples: sample.length,
@@ -43,14 +47,34 @@ export async function measureLayers(
   });
 }
 
-/** Filler rows come last, beyond `maxExamples`, and are not used. */
-function* batchesOf(
-  groups: readonly RowGroup[],
+/**
+ * Scores of every layer by a selector, on the same sample. Throws InputError on too few rows, or where the selector needs
+ * labels and there are none.
+ */
+export async function scoreLayers(
+  selector: SelectorName,
   model: Model,
+  rows: readonly Row[],
   shape: BatchShape,
-): Generator<ReturnType<typeof toBatch>> {
-  for (const group of groups) {
-    const batch = toBatch(group, model.limits, shape);
+  options: MeasureOptions = {},
+): Promise<LayerScores> {
+  const { needs } = SELECTORS[selector];
+  if (selector === 'cka') return measureLayers(model, rows, shape, options);
+  const { samples = USUAL_SAMPLES, seed = 0, onProgress } = options;
+  const sample = needs === 'nothing' ? [] : sampleRows(rows, samples, seed);
+  const used = sample.map((row) => (needs === 'labels' ? row : { ...row, target: undefined }));
+  return SELECTORS[selector].score(model, batchesOf(used, model, shape), {
+    seed,
+    onProgress: (done) => onProgress?.(Math.min(done, sample.length), sample.length),
+  });
+}
+
+/** By length; the last batch is smaller, since a repeated example would count twice. */
+function* batchesOf(rows: readonly Row[], model: Model, shape: BatchShape): Generator<Batch> {
+  if (rows.length === 0) return;
+  for (const group of evaluationBatches(rows, shape)) {
+    const real = group.rows.slice(0, group.rows.length - group.filler);
+    const batch = toBatch({ rows: real, filler: 0 }, model.limits, shape);
     yield batch;
     disposeBatch(batch);
   }

@@ -5,6 +5,7 @@
 import { estimate, type Device, type Tensor } from '@camada/tensor';
 import { valueAndGrad } from '@camada/autograd';
 import {
+  checkpointLayers,
   clipGradNorm,
   createContext,
   hiddenStates,
@@ -15,6 +16,7 @@ import {
 import { lowestLayer } from '../prefix/boundary.ts';
 import { shellOf, type Network } from '../model/network.ts';
 import type { LoadedModel } from '../model/load.ts';
+import { LOW_RANK } from '../train/low-rank.ts';
 import type { Method } from '../train/method.ts';
 import { prepareTraining } from '../train/trainable.ts';
 
@@ -37,11 +39,25 @@ export interface TrainingCost {
   readonly seconds: number | undefined;
 }
 
+/** What training will cost. */
+export interface Prediction {
+  readonly chosen: TrainingCost;
+  /** The same method in all layers. */
+  readonly all: TrainingCost;
+}
+
+/** Whether the cost of a method can be told from the shapes of a model alone. */
+export function isPredictable({ type }: Method): boolean {
+  return type === 'head' || type === 'full' || type in LOW_RANK;
+}
+
 /** What costs are worked out from. */
 export interface CostOptions {
   readonly loaded: LoadedModel;
   readonly network: Network;
   readonly method: Method;
+  /** Whether layers are computed again for their gradients. */
+  readonly checkpointing?: boolean;
   /** A typical batch of the run. */
   readonly batch: Batch;
   readonly device: Device;
@@ -81,7 +97,7 @@ export class CostModel {
   }
 
   async #workOut(layers: readonly number[]): Promise<TrainingCost> {
-    const { loaded, network, batch } = this.#options;
+    const { loaded, network, batch, checkpointing } = this.#options;
     const shell = shellOf(loaded, network);
     const { parameters } = await prepareTraining(shell, {
       method: this.#shape(),
@@ -91,6 +107,7 @@ export class CostModel {
       steps: 100,
     });
     const { model } = shell;
+    if (checkpointing) checkpointLayers(model);
     const lowest = lowestLayer(model, parameters.keys());
     const step = this.#estimate(stepTensors(model, batch, [...parameters.values()]));
     const size = sizeOf(parameters.values());
