@@ -43,7 +43,7 @@ export async function chooseLayers(options: ChooseOptions): Promise<ChosenLayers
       : await resolveLayers(settings.layers, await ranking(options), costModel);
   if (!isPredictable(method)) return { layers, prediction: undefined };
   const model = await costModel();
-  const all = frozen ? [] : network.model.layers.map(({ index }) => index);
+  const all = method.type === 'head' ? [] : network.model.layers.map(({ index }) => index);
   const prediction = { chosen: await model.of(layers), all: await model.of(all) };
   onEvent({ type: 'prediction', prediction });
   return { layers, prediction };
