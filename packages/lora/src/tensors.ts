@@ -5,7 +5,7 @@ import type { SavedParameter } from './adapter/saved.ts';
 
 /** A stored tensor as f32. Throws InputError when it holds no numbers, or NaN or infinity. */
 export function toTensor(entry: TensorData, place: string): Tensor {
-  const whole = entry.dtype === 'i32'; // indices
+  const whole = entry.dtype === 'i32' && place.endsWith('_indices');
   if (!whole && !isFloatTensor(entry))
     throw new InputError(`the adapter's '${place}' holds ${entry.dtype}; floats are needed`);
   const values = whole ? Float32Array.from(entry.data) : toFloat32(entry);

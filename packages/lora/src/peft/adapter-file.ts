@@ -57,9 +57,11 @@ export async function readAdapter(
     else if (key.kind === 'shared') shared.set(key.key, tensor);
     else layers.set(key.path, (layers.get(key.path) ?? new Map()).set(key.suffix, tensor));
   }
-  if (layers.size + shared.size + parameters.size === 0)
+  const { method } = parsed;
+  const own = method.kind === 'layers' ? layers.size : parameters.size; // BitFit is parameters alone
+  if (own + shared.size === 0)
     throw new InputError(
-      `${reader.source}: the adapter holds no tensors of ${parsed.method.peftType}: was it saved before it was made?`,
+      `${reader.source}: the adapter holds no tensors of ${method.peftType}: was it saved before it was made?`,
     );
   return { ...parsed, layers, shared, parameters };
 }
