@@ -26,7 +26,7 @@ import {
   type TensorData,
 } from '@camada/hub';
 import { getModule, namedParameters, type Batch, type HeadModel, type Linear } from '@camada/nn';
-import { InputError } from '@camada/tensor';
+import { InputError, tensor } from '@camada/tensor';
 import { readFile } from 'node:fs/promises';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -138,6 +138,21 @@ describe('mlx-lm', () => {
     ];
     return memoryFolder(new Map(files));
   }
+
+  test.each(['lora', 'dora'])("what mlx-lm saved (%s) gives mlx-lm's logits", async (kind) => {
+    const file = await recorded(`mlx-${kind}`);
+    const { data, shape } = await file.read('ids');
+    const inputIds = tensor(data, shape, 'i32');
+    const attentionMask = tensor(new Int32Array(data.length).fill(1), shape, 'i32');
+    const own = { inputIds, attentionMask };
+    const base = await logits(model, own);
+    const { adapter, warnings } = await loadAdapter(model, golden(`mlx-${kind}`));
+    expect(warnings).toEqual([]);
+    expect(adapter.layers.size).toBe(kind === 'lora' ? 4 : 3);
+    const theirs = (await file.read('logits')).data;
+    expect(maxDifference(theirs, base)).toBeGreaterThan(0.1);
+    expect(maxDifference(await logits(model, own), theirs)).toBeLessThan(1e-4);
+  });
 
   test('y + scale·(x·a)·b: the matrices are turned, the scale is alpha / r', async () => {
     const { inFeatures, outFeatures } = getModule(model, Q) as Linear;
