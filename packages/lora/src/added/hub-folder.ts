@@ -95,7 +95,7 @@ export async function saveHubAdapter(
       entries.set(`${hub}.adapters.${adapter.name}.${key}`, data);
   }
   const files = new Map([
-    [CONFIG, [jsonBytes(hubConfig(model, adapter, kind))]],
+    [CONFIG, [withFloat(hubConfig(model, adapter, kind))]],
     [TENSORS, encodeSafetensors(entries)],
   ]);
   if (adapter.saved.size > 0) {
@@ -104,6 +104,12 @@ export async function saveHubAdapter(
     files.set(HEAD_CONFIG, [jsonBytes(headConfig(model))]);
   }
   await writeFiles([...files].map(([name, chunks]) => ({ path: `${directory}/${name}`, chunks })));
+}
+
+/** The library wants `scaling` with a point, which JavaScript's numbers do not have. */
+function withFloat(record: JsonRecord): Uint8Array {
+  const text = new TextDecoder().decode(jsonBytes(record));
+  return new TextEncoder().encode(text.replace(/("scaling": ?\d+)(?=[,\s}])/, '$1.0'));
 }
 
 function facts({ config }: Model): JsonRecord {
