@@ -42,4 +42,8 @@ export {
   type InspectOptions,
   type Inspection,
 } from './run/inspect.ts';
+export { compare, type CompareOptions } from './compare/compare.ts';
+export { compareInto, readRecipe, type RecipeFile } from './compare/folder.ts';
+export type { EqualBudget, Recipe, TrainingSettings } from './compare/recipe.ts';
+export type { ComparisonRow, ComparisonSummary, Score, Verdict } from './compare/summary.ts';
 export { checkOutput, saveFiles, type Files } from './save/folder.ts';

@@ -1,6 +1,7 @@
 /** @file The `camada` command: finds the command, runs it, and turns errors into one sentence. */
 import { CamadaError, InputError } from '@camada/tensor';
 import { commandHelp, generalHelp, type Command } from './command.ts';
+import { compareCommand } from './compare.ts';
 import { convertCommand } from './convert.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
@@ -19,6 +20,7 @@ const COMMANDS: readonly Command[] = [
   fetchCommand,
   selectCommand,
   finetuneCommand,
+  compareCommand,
   evalCommand,
   generateCommand,
   mergeCommand,

@@ -10,6 +10,8 @@ export interface OptionSpec {
   readonly help: string;
   /** The command does not run without it. */
   readonly required?: true;
+  /** Its value may be given without its name. */
+  readonly alone?: true;
   /** Values that are allowed. */
   readonly choices?: readonly string[];
 }
@@ -70,6 +72,11 @@ function readTokens(
   });
   const given = new Map<string, string>();
   for (const token of tokens) {
+    const lone = token.kind === 'positional' ? aloneOption(table, given) : undefined;
+    if (token.kind === 'positional' && lone !== undefined) {
+      given.set(lone, token.value);
+      continue;
+    }
     if (token.kind === 'positional')
       throw new InputError(
         `camada ${command} does not know what "${token.value}" is for; options begin with --, and texts with spaces need quotes.`,
@@ -78,6 +85,11 @@ function readTokens(
     given.set(token.name, valueOf(table, token, given, command));
   }
   return given;
+}
+
+/** The option that a value without a name is for. */
+function aloneOption(table: OptionTable, given: ReadonlyMap<string, string>): string | undefined {
+  return Object.keys(table).find((name) => table[name]!.alone && !given.has(name));
 }
 
 interface OptionToken {

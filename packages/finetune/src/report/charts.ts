@@ -18,14 +18,17 @@ use([
   SVGRenderer,
 ]);
 
-const CHOSEN = '#0b6e4f';
-const OTHER = '#b9c4bd';
+/** Colour of what was chosen. */
+export const CHOSEN = '#0b6e4f';
+/** Colour of the others. */
+export const OTHER = '#b9c4bd';
 const INK = '#24302b';
 
 /** Most points of a curve; longer ones are thinned out. */
 const POINTS = 1500;
 
-function draw(option: EChartsCoreOption, width: number, height: number): string {
+/** A chart as SVG text; width and height in pixels. */
+export function draw(option: EChartsCoreOption, width: number, height: number): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({ animation: false, textStyle: { color: INK }, ...option });
@@ -191,8 +194,8 @@ export function importanceBars({ layers }: ImportanceReport, chosen: readonly nu
   );
 }
 
-/** A vertical line from low to high with short ends. */
-const whisker: CustomSeriesRenderItem = (_params, api) => {
+/** A vertical line with short ends; data are [category, low, high]. */
+export const whisker: CustomSeriesRenderItem = (_params, api) => {
   const [x = 0, bottom = 0] = api.coord([api.value(0), api.value(1)]);
   const [, top = 0] = api.coord([api.value(0), api.value(2)]);
   const style = { stroke: INK, lineWidth: 1.5 };
