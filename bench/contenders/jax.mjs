@@ -1,0 +1,20 @@
+/** @file jax-js as a contender: `node jax.mjs wasm` or `node jax.mjs webgpu ADAPTER`. Steps are `jit` functions. */
+import { serve } from '../harness/serve.mjs';
+
+const [device, adapter] = process.argv.slice(2);
+
+// It asks `navigator` before it looks at the name of the device.
+globalThis.navigator ??= { userAgent: 'node' };
+if (device === 'webgpu') {
+  // Its README says that Node has no WebGPU; with Dawn in the browser's place it runs.
+  const { dawn } = await import('../../packages/tensor/dist/backend/webgpu/dawn.js');
+  Object.defineProperty(globalThis.navigator, 'gpu', { value: await dawn(adapter) });
+}
+const { defaultDevice, init } = await import('@jax-js/jax');
+const found = await init(device);
+if (!found.includes(device)) throw new Error(`jax-js has no ${device} device here`);
+defaultDevice(device);
+
+const { matmul, mlp } = await import('./jax/small.mjs');
+const { bertStep, gptStep } = await import('./jax/steps.mjs');
+serve({ matmul, mlp, gpt: gptStep, minilm: bertStep });
