@@ -79,7 +79,8 @@ export {
   type AdaptionPromptOptions,
 } from './prompt/adaption-prompt.ts';
 export { IA3, ia3Config, ia3Targets, type IA3Config, type IA3Options } from './added/ia3.ts';
-export { LN_TUNING, isNorm, lnTuningConfig, type LnTuningOptions } from './added/ln-tuning.ts';
+export { LN_TUNING, lnTuningConfig, type LnTuningOptions } from './added/ln-tuning.ts';
+export { isNorm } from './adapter/base.ts';
 export {
   SHIRA,
   SparsePart,

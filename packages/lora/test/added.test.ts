@@ -12,6 +12,7 @@ import {
   bottleneckConfig,
   bottleneckPlaces,
   enableAdapter,
+  fisherScores,
   ia3Config,
   ia3Targets,
   lnTuningConfig,
@@ -27,7 +28,14 @@ import {
   type Adapter,
 } from '@camada/lora';
 import { openSafetensors } from '@camada/hub';
-import { AdamW, createContext, getParameter, type HeadModel } from '@camada/nn';
+import {
+  AdamW,
+  createContext,
+  getModule,
+  getParameter,
+  type HeadModel,
+  type Linear,
+} from '@camada/nn';
 import { realize, tensor, type Tensor } from '@camada/tensor';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -68,7 +76,7 @@ const HUB = [
   'pfeiffer-distilbert',
   'houlsby-gpt2',
 ];
-const MERGED = PEFT.filter((name) => !name.startsWith('ln'));
+const MERGED = PEFT;
 
 const facts = (name: string): Facts => json(golden(`added/${name}/golden.json`));
 
@@ -297,6 +305,27 @@ describe('a fresh adapter', () => {
       }
     },
   );
+
+  test('of sparse changes can choose by Fisher information, the mean of squared gradients', async () => {
+    const model = await tiny('bert-classifier');
+    const path = 'bert.encoder.layer.2.output.dense';
+    const { weight } = getModule(model, path) as Linear;
+    const whole = await batchOf(await recorded('added/ia3-bert'));
+    const row = (x: Tensor, i: number): Tensor => x.slice(0, i, i + 1);
+    const examples = [0, 1, 2].map((i) => ({
+      inputIds: row(whole.inputIds, i),
+      attentionMask: row(whole.attentionMask, i),
+      labels: row(whole.labels!, i),
+    }));
+    const scores = (await fisherScores(model, examples, [path])).get(path)!;
+    const squares = new Float64Array(weight.size);
+    for (const batch of examples) {
+      const [gradient] = grad(model.loss(model.call(batch, createContext()), batch), [weight]);
+      (await gradient!.data()).forEach((x, i) => (squares[i]! += x ** 2 / 3));
+    }
+    expect(maxDifference(scores, squares)).toBeLessThan(1e-12);
+    expect(Math.max(...scores)).toBeGreaterThan(1e-6);
+  });
 
   test('of sparse changes takes the weights with the greatest scores', async () => {
     const model = await tiny('bert-classifier');

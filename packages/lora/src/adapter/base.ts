@@ -5,8 +5,10 @@
 import {
   Conv1D,
   Embedding,
+  LayerNorm,
   Linear,
   QuantizedLinear,
+  RMSNorm,
   setParameter,
   type Context,
   type Module,
@@ -38,6 +40,11 @@ export function isLinear(module: Module): module is LinearBase {
   return module instanceof Linear || module instanceof Conv1D || module instanceof QuantizedLinear;
 }
 
+/** Whether a module is a norm whose weight multiplies; Gemma's adds 1 to it. */
+export function isNorm(module: Module): module is LayerNorm | RMSNorm {
+  return module instanceof LayerNorm || module instanceof RMSNorm;
+}
+
 /** Whether a module is a table of rows. */
 export function isEmbedding(module: Module): module is Embedding {
   return module instanceof Embedding;
@@ -61,7 +68,7 @@ export function inLayout(base: Module, matrix: Tensor): Tensor {
 
 /** Weight and bias of a layer that has them; undefined where there is no weight to merge into. */
 export function weightsOf(base: BaseLayer): Weights | undefined {
-  if (!isLinear(base) && !isEmbedding(base)) return undefined;
+  if (!isLinear(base) && !isEmbedding(base) && !isNorm(base)) return undefined;
   const weights = { weight: base.weight, bias: 'bias' in base ? base.bias : undefined };
   if (base instanceof QuantizedLinear && !base.numbers) packed.add(weights);
   return weights;

@@ -2,7 +2,7 @@
 import type { Config, JsonRecord } from '@camada/hub';
 import { LayerNorm, RMSNorm, setParameter, type Module } from '@camada/nn';
 import { InputError, sameShape, tensor, type Tensor } from '@camada/tensor';
-import type { BaseLayer } from '../adapter/base.ts';
+import { isNorm, type BaseLayer, type Weights } from '../adapter/base.ts';
 import type { LayerPart } from '../adapter/part.ts';
 import type { LayerMethod, Place } from '../method/method.ts';
 import {
@@ -28,11 +28,6 @@ const WEIGHT = 'ln_tuning_layers.weight';
 const BIAS = 'ln_tuning_layers.bias';
 
 type Norm = LayerNorm | RMSNorm;
-
-/** Whether a module is a norm whose weight multiplies; Gemma's adds 1 to it. */
-export function isNorm(module: Module): module is Norm {
-  return module instanceof LayerNorm || module instanceof RMSNorm;
-}
 
 /** LayerNorm tuning. */
 export const LN_TUNING: LayerMethod = {
@@ -94,5 +89,11 @@ class NormPart implements LayerPart {
   /** The norm of x [..., C] with the trained weights; what the base layer gave is not used. */
   output(_y: Tensor, x: Tensor): Tensor {
     return this.#norm.call(x);
+  }
+
+  /** The trained weights, as copies: merged ones are freed by themselves. */
+  merge({ bias }: Weights): Weights {
+    const own = this.tensors.get(BIAS);
+    return { weight: this.tensors.get(WEIGHT)!.mul(1), bias: own?.mul(1) ?? bias };
   }
 }
