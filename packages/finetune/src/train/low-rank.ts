@@ -37,10 +37,10 @@ function byWidth(factor: number, most: number): AdapterMethod['learningRate'] {
 /** LoRA's: 2e-3 for MiniLM (384), 2e-4 for a width of 4096, where such values are customary. */
 const USUAL = byWidth(0.8, 5e-3);
 
-/** Adapters that begin as a part of the weight move all of it: rates near those of full fine-tuning, as in PiSSA's paper. */
-const OF_WEIGHTS = byWidth(0.1, 1e-3);
+/** Where A and B both begin large, a step moves their product several times as far as LoRA's. */
+const OF_WEIGHTS = byWidth(0.4, 2e-3);
 
-/** The low-rank methods by name. */
+/** The low-rank methods by name. The rates were tried on MiniLM: 100 steps on 800 sentences of SST-2. */
 export const LOW_RANK: Readonly<Record<LowRankName, AdapterMethod>> = {
   lora: lora(USUAL, {}),
   // The factor on the update is √r times LoRA's.
@@ -89,7 +89,7 @@ function lora(
   };
 }
 
-/** Vectors alone train, and take larger steps: 4e-3 to 1e-2 in the paper's table 8. */
+/** Vectors alone train, and take larger steps. */
 function vera(): AdapterMethod {
   const config = (settings: AdapterSettings, { shared }: AdapterOptions): VeraConfig =>
     veraConfig({
@@ -99,7 +99,7 @@ function vera(): AdapterMethod {
       bias: settings.bias ?? 'none',
     });
   return {
-    learningRate: byWidth(4, 1e-2),
+    learningRate: byWidth(12, 3e-2),
     check: (settings, options) => void config(settings, options),
     add: async (model, settings, options) => {
       const { seed } = options;
@@ -140,7 +140,8 @@ function adaLora(): AdapterMethod {
     });
   };
   return {
-    learningRate: USUAL,
+    // E begins at zero between small vectors: at LoRA's rate the update takes hundreds of steps to count.
+    learningRate: byWidth(3, 1e-2),
     check: (settings, options) => void config(settings, options),
     add: async (model, settings, options) => {
       const { seed } = options;
