@@ -12,6 +12,7 @@ import {
   loadModel,
   merge,
   saveFiles,
+  select,
   type LoadedModel,
 } from '../src/index.ts';
 import { buildNetwork } from '../src/model/network.ts';
@@ -95,6 +96,20 @@ describe('a model quantised when it is loaded', () => {
     expect(await losses('adamw-8bit')).toEqual(await losses('adamw'));
     const unknown = 'lion' as 'adamw';
     await expect(finetune(model, { ...options, optimizer: unknown })).rejects.toThrow(/adamw-8bit/);
+  });
+
+  test('ranks its layers much as its numbers do', async () => {
+    const importances = await Promise.all(
+      [{}, { quantize: 'int8' } as const].map(async (options) => {
+        const model = await loadModel(bert, options);
+        const { importance } = await select(model, { ...data, data: data.train, samples: 64 });
+        return importance!.layers.map((layer) => layer.importance ?? 0);
+      }),
+    );
+    importances[0]!.forEach((value, i) => {
+      expect(value).not.toBe(importances[1]![i]);
+      expect(Math.abs(value - importances[1]![i]!)).toBeLessThan(0.02);
+    });
   });
 
   test('is merged into numbers that compute the same', async () => {

@@ -8,7 +8,7 @@ import {
   type ModelFolder,
   type Tokenizer,
 } from '@camada/hub';
-import { QUANTIZATIONS, type Quantization } from '@camada/nn';
+import { QUANTIZATIONS, type LoadOptions, type Quantization } from '@camada/nn';
 import { storedAdapter, type StoredAdapter } from './adapter.ts';
 import { outputWeight } from './head.ts';
 import { configLabels } from './labels.ts';
@@ -76,6 +76,15 @@ export async function loadModel(
     adapter: await openAdapter(options),
     precision,
     onWeights: options.onWeights,
+  };
+}
+
+/** How `loadWeights` is to read the weights of an opened model. */
+export function weightOptions({ precision, onWeights }: LoadedModel): LoadOptions {
+  return {
+    packed: !precision.dequantize,
+    quantize: precision.quantize,
+    ...(onWeights && { onProgress: onWeights }),
   };
 }
 

@@ -4,7 +4,7 @@ import { emptyModel, loadWeights, type HeadModel, type WeightFile } from '@camad
 import { loadAdapter, type Adapter } from '@camada/lora';
 import { isOutput, outputWeight } from './head.ts';
 import { LabelMap } from './labels.ts';
-import type { LoadedModel } from './load.ts';
+import { weightOptions, type LoadedModel } from './load.ts';
 import { checkTask, type FinetuneTask } from './task.ts';
 
 /** A network ready to run. */
@@ -45,10 +45,8 @@ export async function buildNetwork(loaded: LoadedModel, options: NetworkOptions)
     : withoutClassifier(loaded.folder.tensors);
   const { initialized } = await loadWeights(model, file, {
     seed: options.seed ?? 0,
-    packed: !loaded.precision.dequantize,
-    quantize: loaded.precision.quantize,
     keepStorage: options.keepStorage ?? false,
-    ...(loaded.onWeights && { onProgress: loaded.onWeights }),
+    ...weightOptions(loaded),
   });
   const adapter = loaded.adapter && (await loadAdapter(model, loaded.adapter.folder)).adapter;
   return {

@@ -3,7 +3,7 @@ import { InputError } from '@camada/tensor';
 import { createContext, emptyModel, loadWeights, sentenceEmbedding, type Model } from '@camada/nn';
 import { disposeBatch, evaluationBatches, toBatch } from '../data/batches.ts';
 import type { Row } from '../data/encode.ts';
-import type { LoadedModel } from '../model/load.ts';
+import { weightOptions, type LoadedModel } from '../model/load.ts';
 import { readSentenceModel, type SentenceModel } from '../model/sentence.ts';
 
 /** Choices of `embed`. */
@@ -34,7 +34,7 @@ export async function embed(
   if (texts.length === 0) return [];
   const sentence = (await readSentenceModel(loaded.folder.folder)) ?? USUAL;
   const model = emptyModel(loaded.folder.config.values, 'features');
-  await loadWeights(model, loaded.folder.tensors);
+  await loadWeights(model, loaded.folder.tensors, weightOptions(loaded));
   const most = Math.min(model.limits.maxLength, loaded.tokenizer.maxLength ?? Infinity);
   const maxLength = Math.min(options.maxLength ?? sentence.maxLength ?? most, most);
   const rows = texts.map((text, i) => encode(loaded, text, i, sentence.lowerCase, maxLength));
