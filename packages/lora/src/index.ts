@@ -131,7 +131,7 @@ export type { SignElection } from './operations/arithmetic.ts';
 export { adapterNames, loadAdapters, saveAdapters } from './interchange/folders.ts';
 export { openAdapter } from './interchange/open.ts';
 export { mlxFiles } from './interchange/mlx.ts';
-export { adapterFactors } from './inspect/factors.ts';
+export { adapterFactors, partFactors } from './inspect/factors.ts';
 export { amplification, type Amplification } from './inspect/amplification.ts';
 export { decompose, type Decomposition, type HostFactors } from './inspect/decompose.ts';
 export { measureUpdate, type UpdateMeasures } from './inspect/measures.ts';

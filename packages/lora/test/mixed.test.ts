@@ -1,6 +1,11 @@
 /** @file Batches whose rows use different adapters, and switching between many, without another program. */
 import {
+  adaLoraConfig,
+  ADALORA,
   addAdapter,
+  addWeightedAdapter,
+  VERA,
+  veraConfig,
   BASE_ROWS,
   injectLora,
   LORA,
@@ -142,6 +147,37 @@ describe('rows of different adapters', () => {
     }
   });
 
+  test('adapters of VeRA and AdaLoRA mix with LoRA, and combine', async () => {
+    await add('lora', KINDS[1]!, 1);
+    const vera = veraConfig({ target_modules: ['query', 'value'], r: 6 });
+    const adalora = adaLoraConfig({
+      target_modules: ['value'],
+      init_r: 3,
+      target_r: 2,
+      total_step: 10,
+    });
+    const others = [
+      await addAdapter(model, VERA, vera, { name: 'vera' }),
+      await addAdapter(model, ADALORA, adalora, { name: 'adalora' }),
+    ];
+    for (const adapter of others) await shake(adapter.trainable.values());
+    const names = ['adalora', 'lora', 'vera'];
+    const mixed = await mixAdapters(model, names);
+    const context = mixed.context(batch, mixed.rows(names));
+    const together = [...(await model.call(batch, context).logits.data())];
+    for (const [i, name] of names.entries()) {
+      setActiveAdapters(model, [name]);
+      const alone = await logits(model, row(batch, i));
+      expect(maxDifference(together.slice(3 * i, 3 * i + 3), alone), name).toBeLessThan(1e-5);
+    }
+    setActiveAdapters(model, names);
+    const all = await logits(model, batch);
+    const weights = { adalora: 1, lora: 1, vera: 1 };
+    const sum = await addWeightedAdapter(model, weights, { name: 'sum', combination_type: 'cat' });
+    expect(sum.config).toMatchObject({ r: 11, lora_alpha: 11 });
+    expect(maxDifference(await logits(model, batch), all)).toBeLessThan(1e-5);
+  });
+
   test('disposed, the model has its own modules and adapters as before', async () => {
     const adapter = await add('a', KINDS[0]!, 1);
     const before = [...namedParameters(model).keys()];
@@ -171,7 +207,7 @@ describe('rows of different adapters', () => {
       /'other' is switched on and has its own 'classifier.weight'/,
     );
     await add('d', { target_modules: ['query'], use_dora: true }, 3);
-    await expect(mixAdapters(model, ['d'])).rejects.toThrow(/not plain LoRA/);
+    await expect(mixAdapters(model, ['d'])).rejects.toThrow(/adds no update s·B·A/);
   });
 });
 
@@ -257,6 +293,9 @@ describe('the scale', () => {
     expect(() => setScale(model, adapter, 2)).toThrow(/unmerge it first/);
     const dora = await add('d', { target_modules: ['key'], use_dora: true }, 3);
     expect(() => setScale(model, dora, 2)).toThrow(/no scale/);
+    const olora = { target_modules: ['key'], r: 2, init_lora_weights: 'olora' };
+    const residual = await add('o', olora, 4);
+    expect(() => setScale(model, residual, 2)).toThrow(/no scale/);
   });
 });
 

@@ -42,8 +42,6 @@ export interface Factors {
 export interface LowRankPart extends AdditivePart {
   /** A, B and s as they are now. */
   factors(): Factors;
-  /** s; data, so that another value needs no new program, also in a captured step. */
-  scale: number;
 }
 
 /** Whether a part's update has two factors. */

@@ -1,7 +1,8 @@
-/** @file The updates in an adapter's file, as factors on the host. */
+/** @file The updates of an adapter, in a file or on a model, as factors on the host. */
 import { toFloat32, isFloatTensor, type TensorData } from '@camada/hub';
 import { InputError } from '@camada/tensor';
-import { Matrix } from '@camada/tensor/linalg';
+import { Matrix, readMatrix } from '@camada/tensor/linalg';
+import { isLowRank, type LayerPart } from '../adapter/part.ts';
 import { moduleScale, type LoraConfig } from '../lowrank/config.ts';
 import { EMBEDDING_A, EMBEDDING_B } from '../lowrank/lora-embedding.ts';
 import { LORA_A, LORA_B } from '../lowrank/lora-part.ts';
@@ -38,4 +39,11 @@ function matrix(entry: TensorData, path: string): Matrix {
   if (entry.shape.length !== 2 || values.length === 0 || !values.every(Number.isFinite))
     throw new InputError(`the adapter's '${path}' holds something else than a matrix of numbers`);
   return Matrix.from(rows, columns, (i, j) => values[i * columns + j]!);
+}
+
+/** A, B and s of a part on a model: LoRA, VeRA, AdaLoRA. Throws InputError when it adds something else. */
+export async function partFactors(part: LayerPart): Promise<HostFactors> {
+  if (!isLowRank(part)) throw new InputError('the part adds no update s·B·A');
+  const { A, B, scale } = part.factors();
+  return { A: await readMatrix('inspect', A), B: await readMatrix('inspect', B), scale };
 }

@@ -13,7 +13,7 @@ import {
   type LinearBase,
   type Weights,
 } from '../adapter/base.ts';
-import type { AdditivePart, LayerPart } from '../adapter/part.ts';
+import type { Factors, LayerPart, LowRankPart } from '../adapter/part.ts';
 import type { LayerMethod, Place, Stored } from '../method/method.ts';
 import { LAYER_KEYS } from '../peft/common.ts';
 import { ADALORA_KEYS, parseAdaLora, type AdaLoraConfig } from './adalora-config.ts';
@@ -44,7 +44,7 @@ export const ADALORA: LayerMethod<AdaLoraConfig> = {
 };
 
 /** AdaLoRA beside a linear layer. */
-export class AdaLoraPart implements AdditivePart {
+export class AdaLoraPart implements LowRankPart {
   /** Right singular vectors A [R, in]. */
   readonly A: Tensor;
   /** Left singular vectors B [out, R]. */
@@ -79,6 +79,11 @@ export class AdaLoraPart implements AdditivePart {
     if (this.A.size === 0) return y;
     const low = linear(this.#dropout.call(x, context), this.A.mul(this.E)); // [..., R]
     return y.add(linear(low.mul(this.#scale), this.B)); // [..., out]
+  }
+
+  /** E ⊙ A, B and alpha / R. */
+  factors(): Factors {
+    return { A: this.A.mul(this.E), B: this.B, scale: this.#scale };
   }
 
   /** (alpha / R)·B·(E ⊙ A): [out, in]. */

@@ -13,7 +13,7 @@ import {
   type LinearBase,
   type Weights,
 } from '../adapter/base.ts';
-import type { AdditivePart } from '../adapter/part.ts';
+import type { Factors, LowRankPart } from '../adapter/part.ts';
 import type { LayerMethod, Place } from '../method/method.ts';
 import {
   checkLayerConfig,
@@ -138,7 +138,7 @@ function drawShared(
 }
 
 /** VeRA beside a linear layer. */
-class VeraPart implements AdditivePart {
+class VeraPart implements LowRankPart {
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly #A: Tensor;
   readonly #B: Tensor;
@@ -168,9 +168,16 @@ class VeraPart implements AdditivePart {
     return y.add(linear(low, this.#B).mul(this.#b)); // [..., out]
   }
 
+  /** d ⊙ A and b ⊙ B. */
+  factors(): Factors {
+    const A = this.#A.mul(this.#d.unsqueeze(1));
+    return { A, B: this.#B.mul(this.#b.unsqueeze(1)), scale: 1 };
+  }
+
   /** (b ⊙ B)·(d ⊙ A): [out, in]. */
   delta(): Tensor {
-    return this.#B.mul(this.#b.unsqueeze(1)).matmul(this.#A.mul(this.#d.unsqueeze(1)));
+    const { A, B } = this.factors();
+    return B.matmul(A);
   }
 
   merge({ weight, bias }: Weights, base: BaseLayer): Weights {

@@ -1,12 +1,12 @@
 /** @file One adapter out of several: PEFT's `add_weighted_adapter`. What the kinds mean stands in `combination.ts`. */
 import { parameterKey, type Module } from '@camada/nn';
 import { InputError, tensor, type Tensor } from '@camada/tensor';
-import { readMatrix } from '@camada/tensor/linalg';
 import { adaptersOf, attach, type Adapter } from '../adapter/adapter.ts';
 import { isEmbedding } from '../adapter/base.ts';
 import { isLowRank, type LayerPart } from '../adapter/part.ts';
 import type { SavedParameter } from '../adapter/saved.ts';
 import type { HostFactors } from '../inspect/decompose.ts';
+import { partFactors } from '../inspect/factors.ts';
 import { loraConfig, type LoraConfig } from '../lowrank/config.ts';
 import { EMBEDDING_A, EMBEDDING_B } from '../lowrank/lora-embedding.ts';
 import { LORA_A, LORA_B } from '../lowrank/lora-part.ts';
@@ -62,7 +62,8 @@ export async function addWeightedAdapter(
   const config = combinedConfig(sources, how.rank, saver);
   const layers = new Map<string, LayerPart>();
   for (const path of new Set(sources.flatMap(({ adapter }) => [...adapter.layers.keys()])))
-    layers.set(path, await combinedPart(model, path, { sources, how, config }));
+    if (sources.some(({ adapter }) => hasUpdate(adapter.layers.get(path))))
+      layers.set(path, await combinedPart(model, path, { sources, how, config }));
   const saved = await copied(saver);
   const parts = { name: options.name, method: LORA, config, layers, shared: new Map() };
   return attach(model, { ...parts, part: undefined, saved });
@@ -79,7 +80,7 @@ function sourceOf(model: Module, name: string, weight: number): Source {
   if (adapter.layers.size > 0 && [...adapter.layers.values()].every(isLowRank))
     return { adapter, weight };
   throw new InputError(
-    `add_weighted_adapter: '${name}' is no plain LoRA; only updates s·B·A can be combined`,
+    `add_weighted_adapter: '${name}' (${adapter.method.peftType}) adds no update s·B·A; only those can be combined`,
   );
 }
 
@@ -160,14 +161,19 @@ function combinedConfig(
   });
 }
 
+/** AdaLoRA may have given a layer up. */
+function hasUpdate(part: LayerPart | undefined): boolean {
+  return part !== undefined && isLowRank(part) && part.factors().A.size > 0;
+}
+
 async function combinedPart(
   model: Module,
   path: string,
   { sources, how, config }: { sources: readonly Source[]; how: Combination; config: LoraConfig },
 ): Promise<LayerPart> {
-  const own = sources.filter(({ adapter }) => adapter.layers.has(path));
+  const own = sources.filter(({ adapter }) => hasUpdate(adapter.layers.get(path)));
   const updates: HostFactors[] = [];
-  for (const { adapter } of own) updates.push(await hostFactors(adapter.layers.get(path)!));
+  for (const { adapter } of own) updates.push(await partFactors(adapter.layers.get(path)!));
   const key = (name: string, i: number): ReturnType<Combination['key']> =>
     how.key(`${path}.${own[i]!.adapter.name}.${name}`, i);
   const weights = own.map(({ weight }) => weight);
@@ -179,12 +185,6 @@ async function combinedPart(
     [b, B.toTensor()],
   ]);
   return LORA.restore({ path, base, config, shared: new Map() }, tensors);
-}
-
-async function hostFactors(part: LayerPart): Promise<HostFactors> {
-  if (!isLowRank(part)) throw new InputError('the part has no two factors');
-  const { A, B, scale } = part.factors();
-  return { A: await readMatrix('A', A), B: await readMatrix('B', B), scale };
 }
 
 async function copied(saver: Adapter | undefined): Promise<Map<string, SavedParameter>> {

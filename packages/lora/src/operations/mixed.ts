@@ -97,7 +97,7 @@ export class MixedAdapters {
 }
 
 /**
- * Copies adapters of a model side by side, as they are now; ranks are filled with zeros to the largest. LoRA on
+ * Copies adapters of a model side by side, as they are now; ranks are filled with zeros to the largest. LoRA, VeRA and AdaLoRA on
  * linear layers and embeddings, and linear heads in `modules_to_save`, mix. Throws InputError on other adapters.
  */
 export async function mixAdapters(model: Module, names: readonly string[]): Promise<MixedAdapters> {
@@ -106,7 +106,10 @@ export async function mixAdapters(model: Module, names: readonly string[]): Prom
   const paths = new Set(adapters.flatMap(({ layers }) => [...layers.keys()]));
   const heads = new Set(adapters.flatMap(({ saved }) => [...saved.keys()].map(ownerOf)));
   for (const path of heads) checkHead(model, path, paths);
-  for (const path of paths) parts.set(layerAt(model, path), await rowPart(model, path, adapters));
+  for (const path of paths) {
+    const part = await rowPart(model, path, adapters);
+    if (part) parts.set(layerAt(model, path), part);
+  }
   for (const path of heads) parts.set(layerAt(model, path), await rowHead(model, path, adapters));
   return new MixedAdapters(model, names, parts, [...heads]);
 }
@@ -119,7 +122,7 @@ function adapterOf(model: Module, name: string): Adapter {
     );
   if (!adapter.part && [...adapter.layers.values()].every(isLowRank)) return adapter;
   throw new InputError(
-    `mixed batch: '${name}' is ${adapter.method.peftType} and not plain LoRA; run its rows as a batch of their own`,
+    `mixed batch: '${name}' (${adapter.method.peftType}) adds no update s·B·A; run its rows as a batch of their own`,
   );
 }
 
@@ -127,7 +130,7 @@ async function rowPart(
   model: Module,
   path: string,
   adapters: readonly Adapter[],
-): Promise<RowLora | RowEmbedding> {
+): Promise<RowLora | RowEmbedding | undefined> {
   const layer = layerAt(model, path);
   // DeBERTa's projections of positions pass through here too, and belong to no row.
   if (/^deberta\..*(query|key)_proj$/.test(path))
@@ -137,7 +140,8 @@ async function rowPart(
   const table = isEmbedding(layer.base_layer);
   const factors = adapters.map(({ layers }) => factorsOf(layers.get(path)));
   const rank = Math.max(...factors.map((found) => found?.A.shape[0] ?? 0));
-  const like = factors.find((found) => found !== undefined)!;
+  const like = factors.find((found) => found !== undefined);
+  if (!like) return undefined;
   const all = [undefined, ...factors].map((found) => padded(found ?? nothing(like), rank));
   const stacks = {
     A: await stack(all.map(({ A }) => (table ? A.transpose() : A))).realize(),
@@ -148,7 +152,8 @@ async function rowPart(
 }
 
 function factorsOf(part: LayerPart | undefined): Factors | undefined {
-  return part && isLowRank(part) ? part.factors() : undefined;
+  const factors = part && isLowRank(part) ? part.factors() : undefined;
+  return factors && factors.A.size > 0 ? factors : undefined; // AdaLoRA may have given a layer up
 }
 
 /** The factors of no update. */

@@ -2,10 +2,12 @@
 import type { Module } from '@camada/nn';
 import { InputError } from '@camada/tensor';
 import { adapterLayers, removeAdapter, type Adapter } from '../adapter/adapter.ts';
-import { isLowRank } from '../adapter/part.ts';
-import type { LoraConfig } from '../lowrank/config.ts';
-import { moduleScale } from '../lowrank/config.ts';
+import type { LayerPart } from '../adapter/part.ts';
+import { moduleScale, type LoraConfig } from '../lowrank/config.ts';
+import { LoraEmbeddingPart } from '../lowrank/lora-embedding.ts';
+import { LoraPart } from '../lowrank/lora-part.ts';
 import { LORA } from '../lowrank/lora.ts';
+import { ResidualPart } from '../lowrank/residual.ts';
 
 /**
  * Makes an adapter count `factor` times what its config says: 1 as trained, 0 not at all (PEFT's `set_scale`). Data:
@@ -19,11 +21,20 @@ export function setScale(model: Module, adapter: Adapter, factor: number): void 
   const merged = [...adapterLayers(model, adapter).values()].some((layer) => layer.merged);
   if (merged)
     throw new InputError(`setScale: '${name}' is merged into the weights; unmerge it first`);
-  if (method.peftType !== LORA.peftType || ![...layers.values()].every(isLowRank))
+  const scaled = [...layers].filter((entry): entry is [string, Scaled] => isScaled(entry[1]));
+  if (method.peftType !== LORA.peftType || scaled.length < layers.size)
     throw new InputError(`setScale: '${name}' is not plain LoRA and has no scale of its own`);
-  for (const [path, part] of layers)
+  for (const [path, part] of scaled)
     // An adapter's config was made by its own method.
-    if (isLowRank(part)) part.scale = factor * moduleScale(path, config as LoraConfig).scale;
+    part.scale = factor * moduleScale(path, config as LoraConfig).scale;
+}
+
+type Scaled = LoraPart | LoraEmbeddingPart;
+
+function isScaled(part: LayerPart): part is Scaled {
+  // PiSSA and OLoRA take a part of the weight out, whatever their own scale.
+  if (part instanceof ResidualPart) return false;
+  return part instanceof LoraPart || part instanceof LoraEmbeddingPart;
 }
 
 /**
