@@ -19,7 +19,7 @@ export interface CaptureOptions {
 }
 
 /** How many tokens of an example are taken on average with the pooling `tokens`. */
-const TOKENS = 4;
+export const TOKENS: number = 4;
 
 /** Stream of the seed that draws tokens. */
 const TOKEN_STREAM = 0x70c;

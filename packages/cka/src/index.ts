@@ -4,7 +4,7 @@ export type { LinearCkaOptions } from './linear.ts';
 export type { Estimator } from './gram.ts';
 export { POOLINGS, pool, sampledTokens } from './pool.ts';
 export type { ExamplePooling, Pooling } from './pool.ts';
-export { pooledLevels } from './capture.ts';
+export { TOKENS, pooledLevels } from './capture.ts';
 export type { CaptureOptions } from './capture.ts';
 export { layerImportance } from './importance.ts';
 export type { ImportanceOptions, ImportanceReport, LayerImportance } from './importance.ts';

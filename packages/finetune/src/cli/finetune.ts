@@ -56,7 +56,7 @@ const OPTIONS = {
   layers: {
     type: 'text',
     value: 'WHICH',
-    help: 'all, cka:0.5, last:3, first:3, random:3:SEED or 0,2,5; all.',
+    help: 'all, cka:0.5, last:3, random:3:SEED, 0,2,5, another selector, a threshold or a budget (camada select --help); all.',
   },
   r: { type: 'integer', value: 'N', help: 'Rank of LoRA; 8.' },
   alpha: { type: 'number', value: 'X', help: 'The update counts alpha / r times; 16.' },
@@ -182,7 +182,7 @@ function methodOf(options: Options): Method {
     dropout: options['lora-dropout'],
     targets: options.targets === undefined ? undefined : targetsOf(options.targets),
   });
-  if (type !== 'head' && type !== 'full' && type !== 'features')
+  if (type !== 'head' && type !== 'full' && type !== 'features' && type !== 'lisa')
     return { type, ...settings, rslora: options.rslora };
   if (Object.keys(settings).length === 0 && !options.rslora) return { type };
   throw new InputError(

@@ -71,6 +71,14 @@ export function evaluationBatches(
   return batches;
 }
 
+/** A batch's worth of rows of middle length, for planning. */
+export function typicalRows(rows: readonly Row[], batchSize: number): RowGroup {
+  const order = [...rows].sort((a, b) => a.ids.length - b.ids.length);
+  const size = Math.min(batchSize, order.length);
+  const from = Math.floor((order.length - size) / 2);
+  return { rows: order.slice(from, from + size), filler: 0 };
+}
+
 /** The first rows of a shuffled copy. */
 export function sampleRows(rows: readonly Row[], count: number, seed: number): Row[] {
   return shuffled(rows, new Random(seedKey(seed))).slice(0, count);

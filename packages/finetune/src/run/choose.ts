@@ -1,13 +1,13 @@
 /** @file The layers of a run: scored, chosen, and what training them will cost. */
 import { InputError, device } from '@camada/tensor';
-import type { ImportanceReport, LayerScores, Ranked } from '@camada/cka';
+import type { ImportanceReport, Ranked } from '@camada/cka';
 import type { Model } from '@camada/nn';
-import { toBatch } from '../data/batches.ts';
+import { toBatch, typicalRows } from '../data/batches.ts';
 import type { Row } from '../data/encode.ts';
 import type { LoadedModel } from '../model/load.ts';
 import type { Network } from '../model/network.ts';
 import { needsOf } from '../select/choice.ts';
-import { scoreLayers } from '../select/measure.ts';
+import { scoreLayers, withHeadNote } from '../select/measure.ts';
 import { CostModel, isPredictable, type Prediction } from '../select/predict.ts';
 import { resolveLayers } from '../select/resolve.ts';
 import type { Settings } from './options.ts';
@@ -75,16 +75,12 @@ async function ranking(options: ChooseOptions): Promise<Ranked> {
       onProgress: (done, total) => onEvent({ type: 'progress', phase: 'measure', done, total }),
     },
   );
-  onEvent({ type: 'ranking', selector: choice.select, scores: withHeadNote(scores, options) });
+  onEvent({
+    type: 'ranking',
+    selector: choice.select,
+    scores: withHeadNote(scores, network, needsOf(choice)),
+  });
   return scores;
-}
-
-/** Gradients and accuracies that pass through an untrained head say little. */
-function withHeadNote(scores: LayerScores, { network, settings }: ChooseOptions): LayerScores {
-  if (needsOf(settings.layers) !== 'labels' || network.fresh.length === 0) return scores;
-  const note =
-    'The head is untrained, and this selector looks through it: its ranking would be better of a model whose head was trained first (method head).';
-  return { ...scores, notes: [...scores.notes, note] };
 }
 
 function unscored(model: Model): Ranked {
@@ -107,12 +103,4 @@ async function costsOf({
   const model = new CostModel({ loaded, network, method, batch, checkpointing, device: target });
   await model.calibrate();
   return model;
-}
-
-/** A batch's worth of rows of middle length. */
-function typicalRows(rows: readonly Row[], batchSize: number): { rows: readonly Row[]; filler: 0 } {
-  const order = [...rows].sort((a, b) => a.ids.length - b.ids.length);
-  const size = Math.min(batchSize, order.length);
-  const from = Math.floor((order.length - size) / 2);
-  return { rows: order.slice(from, from + size), filler: 0 };
 }

@@ -1,9 +1,12 @@
 /** @file Scores of all layers by any selector, on a sample of the task's data. */
 import {
   SELECTORS,
+  TOKENS,
   layerImportance,
+  type CaptureOptions,
   type ImportanceReport,
   type LayerScores,
+  type Needs,
   type SelectorName,
 } from '@camada/cka';
 import type { Batch, Model } from '@camada/nn';
@@ -15,9 +18,12 @@ import {
   type BatchShape,
 } from '../data/batches.ts';
 import type { Row } from '../data/encode.ts';
+import type { Network } from '../model/network.ts';
 
-/** How layers are measured. */
-export interface MeasureOptions {
+/** How layers are measured; pooling, last hidden state and streaming are of CKA. */
+export interface MeasureOptions extends CaptureOptions {
+  /** Any number of examples in bounded memory; see `ImportanceOptions`. */
+  readonly streaming?: 'exact' | 'minibatch';
   /** Most examples; 256 when left out. */
   readonly samples?: number;
   /** The published protocol instead of ours, of CKA. */
@@ -35,14 +41,19 @@ export async function measureLayers(
   model: Model,
   rows: readonly Row[],
   shape: BatchShape,
-  { samples = USUAL_SAMPLES, paper = false, seed = 0, onProgress }: MeasureOptions = {},
+  options: MeasureOptions = {},
 ): Promise<ImportanceReport> {
+  const { samples = USUAL_SAMPLES, paper = false, seed = 0, onProgress } = options;
+  const { pooling, lastHidden, streaming } = options;
   const sample = sampleRows(rows, samples, seed);
   const bare = sample.map((row) => ({ ...row, target: undefined }));
   return layerImportance(model, batchesOf(bare, model, shape), {
     paper,
     seed,
-    maxExamples: sample.length,
+    ...(pooling && { pooling }),
+    ...(lastHidden && { lastHidden }),
+    ...(streaming && { streaming }),
+    maxExamples: pooling === 'tokens' ? TOKENS * sample.length : sample.length,
     onProgress: (done) => onProgress?.(Math.min(done, sample.length), sample.length),
   });
 }
@@ -68,6 +79,19 @@ export async function scoreLayers(
     onProgress: (done) => onProgress?.(Math.min(done, sample.length), sample.length),
   });
 }
+
+/** Says so where gradients or accuracies pass through an untrained head. */
+export function withHeadNote<T extends LayerScores>(
+  scores: T,
+  { fresh }: Pick<Network, 'fresh'>,
+  needs: Needs,
+): T {
+  if (needs !== 'labels' || fresh.length === 0) return scores;
+  return { ...scores, notes: [...scores.notes, UNTRAINED_HEAD] };
+}
+
+const UNTRAINED_HEAD =
+  'The head is untrained, and this selector looks through it: of a model whose head was trained first (method head) the ranking would say more.';
 
 /** By length; the last batch is smaller, since a repeated example would count twice. */
 function* batchesOf(rows: readonly Row[], model: Model, shape: BatchShape): Generator<Batch> {
