@@ -87,6 +87,17 @@ test('it is the same run, in another epoch than that of the checkpoint too', asy
   expect(existsSync(work)).toBe(false);
 });
 
+test('AdaLoRA goes on with what it has seen of its triplets', async () => {
+  const options: FinetuneOptions = { ...OPTIONS, method: { type: 'adalora', r: 2 }, epochs: 6 };
+  const whole = await finetune(model, options);
+  const kept = { ...options, work: join(root, 'adalora.run'), saveSteps: 5 };
+  await interrupted(kept, 12);
+  const resumed = await finetune(model, { ...kept, resume: true });
+  const losses = ({ history }: Run): number[] => history.map(({ loss }) => loss);
+  expect(losses(resumed)).toEqual(losses(whole));
+  expect(await adapterBytes(resumed)).toEqual(await adapterBytes(whole));
+});
+
 test('another setting is refused by its name; without resume the run begins anew', async () => {
   const options = { ...OPTIONS, work: join(root, 'other.run'), saveSteps: 2, maxSteps: 6 };
   await interrupted(options, 5);
