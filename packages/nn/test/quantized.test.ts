@@ -113,6 +113,20 @@ describe.each(DEVICES)('packed weights on %s', (device) => {
   });
 });
 
+it('few rows are one kernel that reads packed words only', async () => {
+  await on('wasm');
+  const { type, shape, bytes: packed } = golden.blocks[1]!;
+  const weight = fromBlocks({ type, shape, bytes: bytes(packed) });
+  const text = explain([weight.dot(tensor(inputs(1, shape[1]), [1, shape[1]]))]).split('\n');
+  expect(text.filter((line) => line.startsWith('kernel'))).toHaveLength(1);
+  expect(text.filter((line) => line.includes('scratch'))).toEqual([]);
+  expect(
+    text.filter((line) => /^@\d+: input/.test(line)).map((line) => line.split(' ').at(-1)),
+  ).toEqual(
+    ['f32', 'i32', 'f16', 'f16'], // the row, codes, scales, minima
+  );
+});
+
 it('a weight of more than 16 MiB of numbers is multiplied in parts', async () => {
   await on('wasm');
   const shape = [8200, 544] as const;
