@@ -97,6 +97,7 @@ export {
 } from './added/bottleneck.ts';
 export { bottleneckPlaces, type BottleneckKind, type Placement } from './added/sites.ts';
 export { loadHubAdapter, saveHubAdapter } from './added/hub-folder.ts';
+export { lisaSchedule, type LisaOptions, type LisaSchedule } from './partial/lisa.ts';
 export { BITFIT, bitFitConfig } from './partial/bitfit.ts';
 export { fisherScores, magnitudes } from './partial/scores.ts';
 export {

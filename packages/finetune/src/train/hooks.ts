@@ -18,6 +18,10 @@ export interface TrainingHooks {
    * are built anew each time.
    */
   phase?(step: number): string;
+  /** Name of the group of a parameter; each group has an optimizer of its own. One group when left out. */
+  group?(parameter: string): string;
+  /** Whether a group trains in the step of this number; `phase` must tell steps with other groups apart. */
+  trains?(group: string, step: number): boolean;
   /** Called when the step is enqueued; may read values. */
   afterStep?(step: number): Promise<void>;
   /** Tensors that a resumed run needs beside parameters and optimizer, by name. */

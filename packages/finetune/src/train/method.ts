@@ -2,6 +2,7 @@
 import { InputError } from '@camada/tensor';
 import type { AdapterMethod, AdapterSettings } from './adapter-method.ts';
 import { ADDED, type AddedName } from './added.ts';
+import type { LisaSettings } from './lisa.ts';
 import { LOW_RANK, type LowRankName } from './low-rank.ts';
 
 /** Names of the methods that train an adapter. */
@@ -16,7 +17,9 @@ export type Method =
   /** All weights of the chosen layers train, with the head; with all layers the embeddings too. */
   | { readonly type: 'full' }
   /** The last layer is the solution of a logistic regression on what it reads; nothing else changes. */
-  | { readonly type: 'features' };
+  | { readonly type: 'features' }
+  /** Embeddings, head and a few layers train in full; other layers are drawn every so many steps. */
+  | ({ readonly type: 'lisa' } & LisaSettings);
 
 /** A method that trains an adapter. */
 export type AdapterChoice = Extract<Method, { readonly type: AdapterMethodName }>;
@@ -28,7 +31,7 @@ export const ADAPTER_METHODS: Readonly<Record<AdapterMethodName, AdapterMethod>>
 };
 
 /** Learning rates of methods that train whole weights: pretrained ones must stay near, a fresh head moves far. */
-const LEARNING_RATES = { head: 3e-3, full: 5e-5, features: 0 } as const;
+const LEARNING_RATES = { head: 3e-3, full: 5e-5, features: 0, lisa: 5e-5 } as const;
 
 /** Names of the methods. */
 export const METHODS: readonly Method['type'][] = [
@@ -36,6 +39,7 @@ export const METHODS: readonly Method['type'][] = [
   'head',
   'features',
   'full',
+  'lisa',
 ];
 
 /** Whether a method trains an adapter. */

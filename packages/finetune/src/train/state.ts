@@ -31,7 +31,7 @@ const [PARAMETER, OPTIMIZER, METHOD] = ['parameter/', 'optimizer/', 'method/'] a
 
 /** Whether a run of a method can go on from a state: a method that observes must say what it has seen. */
 export function canResume(hooks: TrainingHooks): boolean {
-  return !hooks.observe || hooks.state !== undefined;
+  return hooks.group === undefined && (!hooks.observe || hooks.state !== undefined);
 }
 
 /** Reads everything from the device. */

@@ -53,19 +53,26 @@ type Program = CapturedStep<StepInput, StepNumbers, Tensor>;
 
 /** Trains parameters of a model, a batch at a time. */
 export class TrainingStep {
+  /** Of the first group; of all parameters where a method has no groups. */
   readonly optimizer: Optimizer;
   readonly #model: HeadModel;
   readonly #settings: StepSettings;
-  readonly #parameters: readonly Tensor[];
+  readonly #groups: ReadonlyMap<string, Optimizer>;
   readonly #programs = new Map<string, Program>();
 
   constructor(model: HeadModel, parameters: ReadonlyMap<string, Tensor>, settings: StepSettings) {
     const { weightDecay, hooks, optimizer = 'adamw' } = settings;
     this.#model = model;
     this.#settings = settings;
-    this.#parameters = [...parameters.values()];
     const rules = rulesWith(hooks);
-    this.optimizer = createOptimizer(optimizer, parameters, { weightDecay, rules });
+    this.#groups = new Map(
+      [...grouped(parameters, hooks)].map(([name, group]) => [
+        name,
+        createOptimizer(optimizer, group, { weightDecay, rules }),
+      ]),
+    );
+    const [first] = this.#groups.values();
+    this.optimizer = first!;
   }
 
   /** Enqueues a step: loss and norm of the gradients before clipping, [2]. */
@@ -92,12 +99,21 @@ export class TrainingStep {
   #build(input: StepInput, numbers: StepNumbers, first: number): Tensor {
     const { hooks, maxGradNorm } = this.#settings;
     const loss = (): Tensor => this.#loss(input, numbers);
-    const { value, gradients } = valueAndGrad(loss, this.#parameters);
+    const active = [...this.#groups]
+      .filter(([group]) => hooks.trains?.(group, first) ?? true)
+      .map(([, optimizer]) => optimizer);
+    const parameters = active.flatMap((optimizer) => [...optimizer.parameters.values()]);
+    const { value, gradients } = valueAndGrad(loss, parameters);
     const clipped =
       maxGradNorm > 0
         ? clipGradNorm(gradients, maxGradNorm)
         : { gradients, norm: globalNorm(gradients) };
-    this.optimizer.step(clipped.gradients, () => numbers.rate);
+    let at = 0;
+    for (const optimizer of active) {
+      const end = at + optimizer.parameters.size;
+      optimizer.step(clipped.gradients.slice(at, end), () => numbers.rate);
+      at = end;
+    }
     hooks.observe?.(clipped.gradients, first);
     return stack([value.reshape([]), clipped.norm]); // [2]
   }
@@ -110,6 +126,19 @@ export class TrainingStep {
     const penalty = hooks.penalty?.();
     return penalty ? loss.add(penalty) : loss;
   }
+}
+
+/** Parameters by group. */
+function grouped(
+  parameters: ReadonlyMap<string, Tensor>,
+  hooks: TrainingHooks,
+): Map<string, Map<string, Tensor>> {
+  const groups = new Map<string, Map<string, Tensor>>();
+  for (const [name, parameter] of parameters) {
+    const key = hooks.group?.(name) ?? '';
+    groups.set(key, (groups.get(key) ?? new Map<string, Tensor>()).set(name, parameter));
+  }
+  return groups;
 }
 
 /** Biases and norms are not decayed where a method's own rules say nothing. */

@@ -18,6 +18,7 @@ import type { Network } from '../model/network.ts';
 import type { AdapterOptions, AdapterPlaces } from './adapter-method.ts';
 import { featureParameters } from './features.ts';
 import type { TrainingHooks } from './hooks.ts';
+import { lisaHooks } from './lisa.ts';
 import { ADAPTER_METHODS, isAdapterMethod, type AdapterChoice, type Method } from './method.ts';
 
 /** What trains. */
@@ -55,7 +56,10 @@ export async function prepareTraining(
     const { adapter, parameters = adapter.trainable, hooks = {} } = fresh;
     return { parameters, adapter, hooks };
   }
-  return { parameters: ownParameters(network, method.type, layers), adapter: undefined, hooks: {} };
+  const parameters = ownParameters(network, method.type, layers);
+  const lisa = method.type === 'lisa';
+  const hooks = lisa ? lisaHooks(network.model, layers, method, options.seed) : {};
+  return { parameters, adapter: undefined, hooks };
 }
 
 function ownParameters(
@@ -64,6 +68,7 @@ function ownParameters(
   layers: readonly number[],
 ): Map<string, Tensor> {
   if (type === 'head') return headParameters(network);
+  if (type === 'lisa') return lisaParameters(network.model, layers);
   return type === 'features' ? featureParameters(network) : fullParameters(network.model, layers);
 }
 
@@ -71,7 +76,8 @@ function ownParameters(
 export function checkMethodFits(network: Network, method: Method): void {
   if (method.type === 'head') headParameters(network);
   if (method.type === 'features') featureParameters(network);
-  if (method.type === 'full') checkPlain(network.model);
+  if (method.type === 'full' || method.type === 'lisa') checkPlain(network.model);
+  if (method.type === 'lisa') lisaHooks(network.model, [0], method, 0);
   if (!isAdapterMethod(method)) return;
   const layers = network.model.layers.map(({ index }) => index);
   const any = { method, layers, seed: 0, baseName: '', steps: 100 };
@@ -180,6 +186,12 @@ function fullParameters(model: HeadModel, layers: readonly number[]): Map<string
   return pick(model, (name) =>
     [...prefixes, ...model.headPrefixes].some((prefix) => name.startsWith(prefix)),
   );
+}
+
+/** The chosen layers, and all that is in no layer: embeddings, last norm, head. */
+function lisaParameters(model: HeadModel, layers: readonly number[]): Map<string, Tensor> {
+  const frozen = model.layers.filter(({ index }) => !layers.includes(index));
+  return pick(model, (name) => !frozen.some((layer) => name.startsWith(`${layer.name}.`)));
 }
 
 function pick(model: HeadModel, wanted: (name: string) => boolean): Map<string, Tensor> {
