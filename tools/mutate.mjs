@@ -151,15 +151,23 @@ function copyTree() {
   for (const name of readdirSync(path.join(root, 'node_modules')))
     if (name !== '@camada')
       symlinkSync(path.join(root, 'node_modules', name), path.join(copy, 'node_modules', name));
-  for (const name of readdirSync(path.join(copy, 'packages')))
+  for (const name of readdirSync(path.join(copy, 'packages'))) {
     symlinkSync(path.join(copy, 'packages', name), path.join(copy, 'node_modules/@camada', name));
+    // A few tests start a process of their own on what was built.
+    const built = path.join('packages', name, 'dist');
+    symlinkSync(path.join(root, built), path.join(copy, built));
+  }
   return copy;
 }
 
-/** True when the tests pass. */
-function passes(copy, tests) {
+/** True when the tests pass; `show` prints them. */
+function passes(copy, tests, show = false) {
   const arguments_ = ['vitest', 'run', '--project', 'node', '--bail', '1', ...tests];
-  const { status } = spawnSync('npx', arguments_, { cwd: copy, stdio: 'ignore' });
+  const { status, error } = spawnSync('npx', arguments_, {
+    cwd: copy,
+    stdio: show ? 'inherit' : 'ignore',
+  });
+  if (error) throw error;
   return status === 0;
 }
 
