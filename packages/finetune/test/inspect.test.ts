@@ -1,4 +1,6 @@
 /** @file `camada inspect`, and adapters that `camada convert` turns, on what PEFT saved; the built command is run as users run it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +57,16 @@ describe('camada inspect', () => {
       for (const matrix of [A, B]) matrix.forEach((row, i) => expect(row[i]).toBeCloseTo(1, 5));
     expect(kept.between[0]!.paths).toHaveLength(3);
     expect(kept.between[0]!.A[0]![0]).toBeCloseTo(1, 10);
+  });
+
+  test('a reader that stops early does not end it', async () => {
+    const output = join(root, 'piped');
+    const command = fileURLToPath(new URL('../bin/camada.js', import.meta.url));
+    const piped = spawn('node', [command, 'inspect', LLAMA, '--output', output]);
+    piped.stdout.destroy();
+    const [code] = (await once(piped, 'close')) as [number];
+    expect(code).toBe(0);
+    expect(readdirSync(output)).toContain('inspection.json');
   });
 
   test('says what does not belong together', async () => {

@@ -30,6 +30,7 @@ const COMMANDS: readonly Command[] = [
 
 /** Runs `camada` with arguments; the exit code. Every failure is one sentence on standard error. */
 export async function main(args: readonly string[]): Promise<number> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', outliveReader);
   try {
     await dispatch(args);
     return 0;
@@ -39,6 +40,11 @@ export async function main(args: readonly string[]): Promise<number> {
   } finally {
     closeDevice();
   }
+}
+
+/** A reader that stops early (`| head`) does not end the work, whose files are still wanted. */
+function outliveReader(error: Error & { readonly code?: string }): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 async function dispatch([name, ...args]: readonly string[]): Promise<void> {
