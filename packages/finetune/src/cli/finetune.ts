@@ -67,6 +67,9 @@ const OPTIONS = {
     value: 'NAMES',
     help: "Modules to adapt: names with commas, or one regular expression; PEFT's.",
   },
+  tokens: { type: 'integer', value: 'N', help: 'Virtual tokens of prompts and prefixes; 20.' },
+  projection: { type: 'flag', help: 'Train prefixes through a network.' },
+  reduction: { type: 'number', value: 'X', help: 'Width of the model over a bottleneck; 16.' },
   epochs: { type: 'number', value: 'N', help: 'Passes over the data; 3.' },
   'max-steps': { type: 'integer', value: 'N', help: 'Stop after so many steps.' },
   'learning-rate': {
@@ -181,12 +184,16 @@ function methodOf(options: Options): Method {
     alpha: options.alpha,
     dropout: options['lora-dropout'],
     targets: options.targets === undefined ? undefined : targetsOf(options.targets),
+    tokens: options.tokens,
+    reduction: options.reduction,
+    projection: options.projection || undefined,
   });
   if (type !== 'head' && type !== 'full' && type !== 'features' && type !== 'lisa')
     return { type, ...settings, rslora: options.rslora };
   if (Object.keys(settings).length === 0 && !options.rslora) return { type };
   throw new InputError(
-    `--r, --alpha, --lora-dropout, --rslora and --targets go with adapters only, not with --method ${type}.`,
+    `--r, --alpha, --lora-dropout, --rslora, --targets, --tokens, --reduction and --projection go with adapters ` +
+      `only, not with --method ${type}.`,
   );
 }
 
