@@ -28,8 +28,10 @@ export async function batchHsic(levels: readonly Tensor[]): Promise<BatchHsic> {
   ); // [M]
   await realize([products, spread, size]);
   const [variances, squares] = [await spread.data(), await size.data()];
+  const hsic = Float64Array.from(await products.data());
+  [products, spread, size].forEach((tensor) => tensor.dispose());
   return {
-    hsic: Float64Array.from(await products.data()),
+    hsic,
     constant: levels.map((_, i) => isConstant(variances[i]!, squares[i]!)),
   };
 }

@@ -91,7 +91,9 @@ export class StreamingCka {
     this.#xy.add(x, y);
     this.#xx.add(x, x);
     this.#yy.add(y, y);
-    await realize([this.#xy, this.#xx, this.#yy].flatMap((moments) => moments.pending));
+    const moments = [this.#xy, this.#xx, this.#yy];
+    await realize(moments.flatMap(({ pending }) => pending));
+    moments.forEach((sums) => sums.settle());
   }
 
   /** CKA so far; undefined where a representation is constant or the examples are too few. */

@@ -37,6 +37,7 @@ export class PairMoments {
   #n = 0;
   #sums: DeviceSums | undefined;
   #shift: { readonly x: Tensor; readonly y: Tensor } | undefined;
+  #stale: readonly Tensor[] = [];
 
   /** Number of examples so far. */
   get examples(): number {
@@ -47,6 +48,7 @@ export class PairMoments {
   add(x: Tensor, y: Tensor): void {
     this.#shift ??= { x: x.mean(0).detach(), y: y.mean(0).detach() };
     const batch = sumsOf(x.sub(this.#shift.x), y.sub(this.#shift.y));
+    this.#stale = [...this.#stale, ...(Object.values(this.#sums ?? {}) as Tensor[])];
     this.#sums = this.#sums ? added(this.#sums, batch) : batch;
     this.#n += x.shape[0]!;
   }
@@ -54,6 +56,12 @@ export class PairMoments {
   /** What a run must compute so that the graph does not grow with the batches. */
   get pending(): Tensor[] {
     return [...Object.values(this.#sums ?? {}), ...Object.values(this.#shift ?? {})] as Tensor[];
+  }
+
+  /** Gives back the memory of earlier sums, once `pending` is computed. */
+  settle(): void {
+    this.#stale.forEach((tensor) => tensor.dispose());
+    this.#stale = [];
   }
 
   /** HSIC by either estimator. Debiased needs 4 examples. */

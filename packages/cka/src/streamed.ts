@@ -40,6 +40,7 @@ export class StreamedLevels implements Comparer {
       moments.add(levels[i]!, levels[j]!);
     }
     await realize([...this.#pairs.values()].flatMap((moments) => moments.pending));
+    for (const moments of this.#pairs.values()) moments.settle();
     const count = levels[0]!.shape[0]!;
     this.#examples += count;
     if (count >= FEWEST) this.#strata.add((await batchHsic(levels)).hsic);
