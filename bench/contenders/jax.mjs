@@ -1,15 +1,13 @@
 /** @file jax-js as a contender: `node jax.mjs wasm` or `node jax.mjs webgpu ADAPTER`. Steps are `jit` functions. */
+import { pretendBrowser } from '../harness/browser.mjs';
 import { serve } from '../harness/serve.mjs';
 
 const [device, adapter] = process.argv.slice(2);
 
 // It asks `navigator` before it looks at the name of the device.
 globalThis.navigator ??= { userAgent: 'node' };
-if (device === 'webgpu') {
-  // Its README says that Node has no WebGPU; with Dawn in the browser's place it runs.
-  const { dawn } = await import('../../packages/tensor/dist/backend/webgpu/dawn.js');
-  Object.defineProperty(globalThis.navigator, 'gpu', { value: await dawn(adapter) });
-}
+// Its README says that Node has no WebGPU; with Dawn it runs.
+if (device === 'webgpu') await pretendBrowser(adapter);
 const { defaultDevice, init } = await import('@jax-js/jax');
 const found = await init(device);
 if (!found.includes(device)) throw new Error(`jax-js has no ${device} device here`);

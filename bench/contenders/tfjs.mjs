@@ -1,17 +1,12 @@
 /** @file TensorFlow.js as a contender: `node tfjs.mjs wasm` or `node tfjs.mjs webgpu ADAPTER`. */
 import { createRequire } from 'node:module';
+import { pretendBrowser } from '../harness/browser.mjs';
 import { serve } from '../harness/serve.mjs';
 import { filled, operandShapes } from '../programs/matmul.mjs';
 import { BATCH, LABELS, LEARNING_RATE, SIZES, initialLayers, pixels } from '../programs/mlp.mjs';
 
 const [device, adapter] = process.argv.slice(2);
-if (device === 'webgpu') {
-  const { dawn } = await import('../../packages/tensor/dist/backend/webgpu/dawn.js');
-  const gpu = await dawn(adapter);
-  Object.assign(globalThis, (await import('webgpu')).globals);
-  globalThis.navigator ??= { userAgent: 'node' };
-  Object.defineProperty(globalThis.navigator, 'gpu', { value: gpu });
-}
+if (device === 'webgpu') await pretendBrowser(adapter);
 // Its gradients are registered by the whole package only, and its modules load in Node as CommonJS only.
 const require = createRequire(import.meta.url);
 const tf = require('@tensorflow/tfjs');

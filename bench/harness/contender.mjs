@@ -24,7 +24,8 @@ export class Contender {
     this.#child.stdin.on('error', () => undefined); // its end is told by 'close'
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#receive(line));
     createInterface({ input: this.#child.stderr }).on('line', (line) => {
-      this.#complaints = [...this.#complaints, line].slice(-LAST_LINES);
+      if (/error|no such/i.test(line))
+        this.#complaints = [...this.#complaints, line].slice(-LAST_LINES);
     });
   }
 

@@ -10,6 +10,7 @@ import type {
   MemoryUse,
   Program,
 } from './backend/backend.ts';
+import { profiled } from './backend/profile/index.ts';
 import { hostArray, type TypedArray } from './dtype.ts';
 import { DeviceError, InputError } from './errors.ts';
 import type { Storage } from './graph/node.ts';
@@ -191,7 +192,7 @@ const origins = new WeakMap<Device, () => Promise<Device>>();
 
 /** Opens a device. Throws DeviceError when the machine has none of that kind, with what to do. */
 export async function openDevice(name: BackendName, options: DeviceOptions = {}): Promise<Device> {
-  const opened = new Device(await OPEN[name](options), options.eager);
+  const opened = new Device(await profiled(await OPEN[name](options)), options.eager);
   origins.set(opened, () => openDevice(name, options));
   return opened;
 }
