@@ -146,6 +146,22 @@ describe('prediction', () => {
     useDevice(before);
   });
 
+  test('ranks by importance train as many numbers, and PEFT reads them', async () => {
+    const options = { data, layers: 'cka:2', samples: 32, maxSteps: 1 } as const;
+    const even = await finetune(bert, options);
+    const method = { type: 'lora', r: 8 } as const;
+    const ranked = await finetune(bert, { ...options, method, rankByImportance: true });
+    expect(ranked.trainableParameters).toBe(even.trainableParameters);
+    const pattern = ranked.summary.lora!.rank_pattern;
+    const keys = ranked.layers.map((layer) => `encoder\\.layer\\.${layer}\\..*`);
+    expect(Object.keys(pattern).sort()).toEqual(keys.sort());
+    expect(Object.values(pattern).reduce((sum, rank) => sum + rank, 0)).toBe(16);
+    expect(new Set(Object.values(pattern)).size).toBe(2);
+    await expect(
+      finetune(bert, { ...options, method: { type: 'full' }, rankByImportance: true }),
+    ).rejects.toThrow(/not with full/);
+  });
+
   test('budgets are kept', async () => {
     const events: RunEvent[] = [];
     const run = await finetune(bert, {

@@ -103,6 +103,10 @@ const OPTIONS = {
     help: 'Examples to measure layers on, 0 for no measurement; 256.',
   },
   paper: { type: 'flag', help: 'Measure layers as the published protocol does.' },
+  'rank-by-importance': {
+    type: 'flag',
+    help: 'A rank for each chosen layer by its score, of mean --r.',
+  },
   checkpointing: {
     type: 'flag',
     help: 'Less memory: compute the inside of layers again for their gradients.',
@@ -151,6 +155,7 @@ function finetuneOptions(options: Options, screen: Screen): FinetuneOptions {
     },
     method: methodOf(options),
     paper: options.paper,
+    rankByImportance: options['rank-by-importance'],
     checkpointing: options.checkpointing,
     frozenDropout: !options['no-frozen-dropout'],
     ...(options['no-prefix-cache'] && { prefixCache: false }),

@@ -1,6 +1,6 @@
 /** @file The layers of a run: scored, chosen, and what training them will cost. */
 import { InputError, device } from '@camada/tensor';
-import type { ImportanceReport, Ranked } from '@camada/cka';
+import { allotRanks, type ImportanceReport, type Ranked } from '@camada/cka';
 import type { Model } from '@camada/nn';
 import { toBatch, typicalRows } from '../data/batches.ts';
 import type { Row } from '../data/encode.ts';
@@ -10,6 +10,8 @@ import { needsOf } from '../select/choice.ts';
 import { scoreLayers, withHeadNote } from '../select/measure.ts';
 import { CostModel, isPredictable, type Prediction } from '../select/predict.ts';
 import { resolveLayers } from '../select/resolve.ts';
+import { LOW_RANK } from '../train/low-rank.ts';
+import { isAdapterMethod, type Method } from '../train/method.ts';
 import type { Settings } from './options.ts';
 
 /** What the choice is made from. */
@@ -27,6 +29,8 @@ export interface ChooseOptions {
 export interface ChosenLayers {
   /** Numbers of the layers to train, ascending. */
   readonly layers: readonly number[];
+  /** The run's method, with ranks where they follow the scores. */
+  readonly method: Method;
   /** Undefined where the method's cost cannot be told beforehand. */
   readonly prediction: Prediction | undefined;
 }
@@ -37,16 +41,38 @@ export async function chooseLayers(options: ChooseOptions): Promise<ChosenLayers
   const { method, onEvent } = settings;
   let costs: Promise<CostModel> | undefined;
   const costModel = (): Promise<CostModel> => (costs ??= costsOf(options));
-  const layers =
-    method.type === 'head' || method.type === 'features'
-      ? noLayers(settings)
-      : await resolveLayers(settings.layers, await ranking(options), costModel);
-  if (!isPredictable(method)) return { layers, prediction: undefined };
+  const frozen = method.type === 'head' || method.type === 'features';
+  const ranked = frozen ? unscored(network.model) : await ranking(options);
+  const layers = frozen
+    ? noLayers(settings)
+    : await resolveLayers(settings.layers, ranked, costModel);
+  const chosen = {
+    layers,
+    method: settings.rankByImportance ? withRanks(method, ranked, layers) : method,
+  };
+  if (!isPredictable(method)) return { ...chosen, prediction: undefined };
   const model = await costModel();
-  const all = method.type === 'head' ? [] : network.model.layers.map(({ index }) => index);
+  const all = frozen ? [] : network.model.layers.map(({ index }) => index);
   const prediction = { chosen: await model.of(layers), all: await model.of(all) };
   onEvent({ type: 'prediction', prediction });
-  return { layers, prediction };
+  return { ...chosen, prediction };
+}
+
+/** VeRA shares its matrices, AdaLoRA finds ranks itself. */
+const NO_RANKS: readonly string[] = ['vera', 'adalora'];
+
+/**
+ * A method whose rank follows the scores. PEFT's patterns match the end of a path, and what stands before it differs:
+ * so the first name of a layer's path is left out.
+ */
+function withRanks(method: Method, ranked: Ranked, layers: readonly number[]): Method {
+  if (!isAdapterMethod(method) || !(method.type in LOW_RANK) || NO_RANKS.includes(method.type))
+    throw new InputError(`rank-by-importance goes with LoRA and its kin, not with ${method.type}.`);
+  const ranks = [...allotRanks(ranked, layers, method.r ?? 8)].map(([layer, rank]) => {
+    const [, ...path] = ranked.layers[layer]!.name.split('.');
+    return [`${path.join('\\.')}\\..*`, rank];
+  });
+  return { ...method, ranks: Object.fromEntries(ranks) };
 }
 
 function noLayers({ layers, method, onEvent }: Settings): readonly number[] {

@@ -88,10 +88,10 @@ export async function finetune(loaded: LoadedModel, options: FinetuneOptions): P
 
 async function makeTrainable(
   loaded: LoadedModel,
-  { network, layers, rows }: Prepared,
+  { network, layers, method, rows }: Prepared,
   settings: Settings,
 ): Promise<Trainable> {
-  const { method, seed, checkpointing } = settings;
+  const { seed, checkpointing } = settings;
   const steps = countSteps(rows.train.rows.length, settings);
   const options = { method, layers, seed, steps, baseName: loaded.name };
   const trainable = await prepareTraining(network, options);

@@ -53,6 +53,8 @@ export interface FinetuneOptions {
   readonly samples?: number;
   /** Measure as the published protocol does. */
   readonly paper?: boolean;
+  /** Gives LoRA in each chosen layer a rank by its score, at the same number of parameters. */
+  readonly rankByImportance?: boolean;
   /** Compute what is inside blocks a second time in the backward pass instead of keeping it; no. */
   readonly checkpointing?: boolean;
   /** Dropout in the frozen layers below the lowest that trains, and in the embeddings; yes. */
@@ -103,6 +105,7 @@ export function settingsOf(options: FinetuneOptions): Settings {
     seed: options.seed ?? 0,
     samples: options.samples ?? USUAL_SAMPLES,
     paper: options.paper ?? false,
+    rankByImportance: options.rankByImportance ?? false,
     checkpointing: options.checkpointing ?? false,
     frozenDropout: options.frozenDropout ?? true,
     prefixCache: options.prefixCache ?? {},

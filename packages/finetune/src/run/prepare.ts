@@ -13,7 +13,7 @@ import { checkTask, type FinetuneTask } from '../model/task.ts';
 import { checkChoice } from '../select/choice.ts';
 import { measureLayers } from '../select/measure.ts';
 import type { Prediction } from '../select/predict.ts';
-import { usualLearningRate, virtualTokens } from '../train/method.ts';
+import { usualLearningRate, virtualTokens, type Method } from '../train/method.ts';
 import { checkMethodFits } from '../train/trainable.ts';
 import { chooseLayers } from './choose.ts';
 import type { Settings } from './options.ts';
@@ -27,6 +27,8 @@ export interface Prepared {
   readonly importance: ImportanceReport | undefined;
   /** Numbers of the layers to train. */
   readonly layers: readonly number[];
+  /** How, with ranks where they follow the scores. */
+  readonly method: Method;
   /** What they will cost, beside all layers; undefined where that cannot be told. */
   readonly prediction: Prediction | undefined;
   /** Largest learning rate of the schedule. */
@@ -55,8 +57,8 @@ export async function prepare(loaded: LoadedModel, settings: Settings): Promise<
   const importance = await measure(network, rows.train, settings, maxLength);
   const choosing = { loaded, network, rows: rows.train.rows, maxLength, settings, importance };
   const chosen = await chooseLayers(choosing);
-  const { method, learningRate } = settings;
-  const usual = usualLearningRate(method, network.model.config.hidden_size);
+  const { learningRate } = settings;
+  const usual = usualLearningRate(settings.method, network.model.config.hidden_size);
   return { network, rows, maxLength, importance, ...chosen, learningRate: learningRate ?? usual };
 }
 

@@ -18,6 +18,8 @@ export interface AdapterSettings {
   readonly targets?: readonly string[] | string;
   /** Biases that train too (`bias`): `none`, `all` or `lora_only`; none when left out. */
   readonly bias?: LayerConfig['bias'];
+  /** Ranks of single layers, by patterns for the end of a path (`rank_pattern`); of LoRA and its kin. */
+  readonly ranks?: Readonly<Record<string, number>>;
   /** How the adapter begins (`init_lora_weights`); the method's own beginning when left out. */
   readonly init?: boolean | string;
   /** Learning rate of B over that of A, of LoRA+ alone; 16 when left out. */

@@ -76,6 +76,7 @@ function lora(
       bias: settings.bias ?? 'none',
       use_rslora: settings.rslora ?? false,
       ...own,
+      ...(settings.ranks && { rank_pattern: settings.ranks }),
       ...(settings.init !== undefined && { init_lora_weights: settings.init }),
     });
   return {
