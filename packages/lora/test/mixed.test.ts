@@ -8,6 +8,8 @@ import {
   veraConfig,
   BASE_ROWS,
   injectLora,
+  LN_TUNING,
+  lnTuningConfig,
   LORA,
   loraConfig,
   mergeAdapter,
@@ -205,6 +207,11 @@ describe('rows of different adapters', () => {
     await add('other', KINDS[0]!, 2);
     expect(() => mixed.context(batch, mixed.rows(['a', 'a', 'a']))).toThrow(
       /'other' is switched on and has its own 'classifier.weight'/,
+    );
+    const norms = lnTuningConfig({ target_modules: ['LayerNorm'] });
+    await addAdapter(model, LN_TUNING, norms, { name: 'norms' });
+    expect(() => mixed.context(batch, mixed.rows(['a', 'a', 'a']))).toThrow(
+      /'norms' \(LN_TUNING\) is switched on and would act on every row/,
     );
     await add('d', { target_modules: ['query'], use_dora: true }, 3);
     await expect(mixAdapters(model, ['d'])).rejects.toThrow(/adds no update s·B·A/);

@@ -133,6 +133,12 @@ export function removeAdapter(model: Module, adapter: Adapter): void {
   ON_MODEL.get(model)?.delete(adapter.name);
 }
 
+/** True while an adapter that is on this model is switched on, in a layer or in the model itself. */
+export function isActive(model: Module, { name, layers, part }: Adapter): boolean {
+  if (part && MODEL_PARTS_ON.has(part)) return true;
+  return [...layers.keys()].some((path) => layerAt(model, path).isEnabled(name));
+}
+
 /** The wrapped layers of a model by path that hold a part of the adapter. Throws InputError when it is not on this model. */
 export function adapterLayers(model: Module, adapter: Adapter): Map<string, AdapterLayer> {
   checkOn(model, adapter);

@@ -12,7 +12,7 @@ import {
   type Module,
 } from '@camada/nn';
 import { InputError, stack, tensor, zeros, type Tensor } from '@camada/tensor';
-import { adaptersOf, layerAt, ownParameter, type Adapter } from '../adapter/adapter.ts';
+import { adaptersOf, isActive, layerAt, ownParameter, type Adapter } from '../adapter/adapter.ts';
 import { isEmbedding } from '../adapter/base.ts';
 import { AdapterLayer } from '../adapter/layer.ts';
 import { isLowRank, type Factors, type LayerPart } from '../adapter/part.ts';
@@ -60,7 +60,7 @@ export class MixedAdapters {
   /**
    * The context of a pass over a batch whose row i uses adapter `rows[i]`; which adapters are switched on does not
    * matter then. Throws InputError when batch and rows differ in number, in training (gradients would reach copies), and
-   * when an adapter that is not among these has its own parameters in the model. The pass throws it while one is merged.
+   * when an adapter that is not among these is on and would act on every row. The pass throws it while one is merged.
    */
   context({ inputIds }: Batch, rows: Tensor, context: Context = createContext()): RowContext {
     const [count, length = 0] = inputIds.shape;
@@ -77,12 +77,20 @@ export class MixedAdapters {
   }
 
   #checkOthers(): void {
-    for (const { name, saved } of adaptersOf(this.#model).values())
+    for (const adapter of adaptersOf(this.#model).values()) {
+      const { name, saved, method } = adapter;
+      if (this.names.includes(name)) continue;
+      // Norms, blocks and prompts do not ask which row they serve.
+      if (!mixes(adapter) && isActive(this.#model, adapter))
+        throw new InputError(
+          `mixed batch: '${name}' (${method.peftType}) is switched on and would act on every row; switch it off`,
+        );
       for (const [key, { own }] of saved)
-        if (!this.names.includes(name) && readSaved(this.#model, key) === own)
+        if (readSaved(this.#model, key) === own)
           throw new InputError(
             `mixed batch: '${name}' is switched on and has its own '${key}' in the model; switch it off`,
           );
+    }
   }
 
   /** Frees the copies and unwraps what was wrapped. */
@@ -120,10 +128,15 @@ function adapterOf(model: Module, name: string): Adapter {
     throw new InputError(
       `mixed batch: the model has no adapter '${name}'; it has ${[...adaptersOf(model).keys()].join(', ') || 'none'}`,
     );
-  if (!adapter.part && [...adapter.layers.values()].every(isLowRank)) return adapter;
+  if (mixes(adapter)) return adapter;
   throw new InputError(
     `mixed batch: '${name}' (${adapter.method.peftType}) adds no update s·B·A; run its rows as a batch of their own`,
   );
+}
+
+/** True for an adapter that is updates s·B·A of layers alone. */
+function mixes({ part, layers }: Adapter): boolean {
+  return !part && [...layers.values()].every(isLowRank);
 }
 
 async function rowPart(
