@@ -118,6 +118,8 @@ function wholeNumbers(field: string, values: readonly number[], least: number): 
 
 /** How a method is called in tables. */
 export function methodName({ type, ...settings }: Method): string {
-  const parts = Object.entries(settings).map(([name, value]) => `${name} ${String(value)}`);
+  const parts = Object.entries(settings).map(
+    ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
   return [type, ...parts].join(' ');
 }
