@@ -1,5 +1,5 @@
 /** @file Shared by the selectors that look at the gradients of a layer's parameters, for a batch or an example at a time. */
-import { isFloat, realize, stack, type Tensor } from '@camada/tensor';
+import { isFloat, stack, type Tensor } from '@camada/tensor';
 import { grad } from '@camada/autograd';
 import { createContext, namedParameters, type Batch, type HeadModel, type Model } from '@camada/nn';
 import { LayerMeans } from './summary.ts';
@@ -106,9 +106,4 @@ export function total(tensors: readonly Tensor[], f: (x: Tensor, at: number) => 
 /** How many numbers tensors have together. */
 export function sizeOf(tensors: readonly Tensor[]): number {
   return tensors.reduce((sum, { size }) => sum + size, 0);
-}
-
-/** Computes tensors now, so that a graph does not grow with the batches. */
-export async function settle(tensors: readonly Tensor[]): Promise<void> {
-  await realize(tensors);
 }

@@ -1,6 +1,6 @@
 /** @file How much the gradients of the examples agree. Lee et al. 2023 (Auto-SNR), arXiv 2210.11466, section 4. */
-import { stack, where, zeros, type Tensor } from '@camada/tensor';
-import { gradientsOf, layerParameters, settle, singles, total } from './gradients.ts';
+import { realize, stack, where, zeros, type Tensor } from '@camada/tensor';
+import { gradientsOf, layerParameters, singles, total } from './gradients.ts';
 import { LayerMeans } from './summary.ts';
 import { withHead, type Selector } from './selector.ts';
 
@@ -27,7 +27,7 @@ export const signalToNoise: Selector = {
       for (const one of singles(batch)) {
         const gradients = gradientsOf(head, one, layers);
         sums.forEach((own, i) => own.forEach((sum, j) => accumulate(sum, gradients[i]![j]!)));
-        await settle(sums.flat().flatMap(({ first, second }) => [first, second]));
+        await realize(sums.flat().flatMap(({ first, second }) => [first, second]));
         count++;
         options.onProgress?.(count);
       }
