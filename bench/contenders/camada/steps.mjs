@@ -9,24 +9,31 @@ import {
   modelFromConfig,
   namedParameters,
 } from '@camada/nn';
-import { realize, tensor } from '@camada/tensor';
+import { estimate, realize, tensor } from '@camada/tensor';
 import * as gpt from '../../programs/gpt.mjs';
 import * as minilm from '../../programs/minilm.mjs';
 import { counted } from './counted.mjs';
 
-/** A step over one fixed batch that is uploaded each time. */
-function trainer(model, parameters, optimizer, rows, learningRate) {
+/** A step over one fixed batch that is uploaded each time; before its third run it estimates the bytes at the peak. */
+function trainer({ model, parameters, optimizer, rows, learningRate, device, said }) {
   let number = 0;
   return async () => {
     const batch = createBatch(rows, model.limits);
     const context = createContext({ training: true, step: number++ });
     const loss = model.loss(model.call(batch, context), batch);
     optimizer.step(grad(loss, [...parameters.values()]), learningRate);
+    if (number === 3) said.estimated = estimatedPeak(device, [loss, ...parameters.values()]);
     await realize([loss]);
     const value = await loss.item();
     loss.dispose();
     return value;
   };
+}
+
+/** What is on the device, weights and moments included, and what lives inside the run. */
+function estimatedPeak(device, wanted) {
+  const { scratchBytes } = estimate(wanted, device.backend.scheduleLimits);
+  return device.memory().live + scratchBytes;
 }
 
 /** The GPT of `programs/gpt.mjs`; `params` may change its sizes. */
@@ -46,7 +53,10 @@ export function gptStep(params, device) {
     flat.slice(b * config.length, (b + 1) * config.length),
   );
   const rows = { inputIds: ids, labels: ids };
-  return counted(device, trainer(model, parameters, optimizer, rows, gpt.LEARNING_RATE));
+  const learningRate = gpt.LEARNING_RATE;
+  const said = {};
+  const step = trainer({ model, parameters, optimizer, rows, learningRate, device, said });
+  return counted(device, step, said);
 }
 
 function gptConfig({ layers, width, heads, vocabulary, length }) {
@@ -72,9 +82,10 @@ export async function bertStep({ variant, batch, length }, device) {
   const optimizer = new AdamW(parameters);
   const rows = minilm.rows(batch, length);
   const trainable = [...parameters.values()].reduce((sum, { size }) => sum + size, 0);
-  return counted(device, trainer(model, parameters, optimizer, rows, minilm.LEARNING_RATE), {
-    trainable,
-  });
+  const said = { trainable };
+  const learningRate = minilm.LEARNING_RATE;
+  const step = trainer({ model, parameters, optimizer, rows, learningRate, device, said });
+  return counted(device, step, said);
 }
 
 async function withLora(model, layers) {
