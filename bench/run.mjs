@@ -96,7 +96,7 @@ async function main() {
   const verdicts = {};
   for (const suite of chosenSuites()) {
     const results = await measure(suite, effort);
-    const rows = Object.keys(results).length > 0 ? suite.rows(results) : [];
+    const rows = suite.rows(results);
     if (rows.length === 0) continue;
     console.log(printTable(suite.title, rows));
     for (const { verdict } of rows) verdicts[verdict] = (verdicts[verdict] ?? 0) + 1;

@@ -22,6 +22,7 @@ export function groups(quick) {
 
 /** Rows of the table. */
 export function rows({ wasm: onWasm, lavapipe }) {
+  if (!onWasm) return []; // too long for a quick look
   const ours = onWasm.step['Camada, 2 threads'];
   const reference = reported(onWasm.step[TORCH[0]] ?? {}, 'values');
   const gigabytes = (entry) => reported(entry, 'peak') / 1e9;

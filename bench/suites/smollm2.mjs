@@ -26,6 +26,7 @@ export function groups(quick) {
 
 /** Rows of the table. */
 export function rows({ model }) {
+  if (!model && path) return []; // too long for a quick look
   if (!model)
     return [unmeasured('decoding and prefill', 'stated', 'CAMADA_SMOLLM2 names no GGUF file')];
   const { size } = statSync(path);
