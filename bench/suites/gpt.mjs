@@ -24,7 +24,7 @@ export function groups(quick) {
 export function rows({ wasm: onWasm, lavapipe }) {
   if (!onWasm) return []; // too long for a quick look
   const ours = onWasm.step['Camada, 2 threads'];
-  const reference = reported(onWasm.step[TORCH[0]] ?? {}, 'values');
+  const reference = reported(onWasm.step[TORCH[0]], 'values');
   const gigabytes = (entry) => reported(entry, 'peak') / 1e9;
   const memory = (what, entry) =>
     bounded(`peak resident memory, ${what}`, gigabytes(entry), { most: 0.6, unit: ' GB' });
