@@ -261,10 +261,16 @@ describe('on bad input: one sentence, exit code 1, nothing written', () => {
   /** Runs, and gives the sentence on standard error. */
   async function refused(...args: string[]): Promise<string> {
     const before = readdirSync(root).sort();
+    const sentence = await stopped(...args);
+    expect(readdirSync(root).sort()).toEqual(before);
+    return sentence;
+  }
+
+  /** The same of a run that had begun, and may leave its log. */
+  async function stopped(...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await camada(...args);
     expect(code).toBe(1);
     expect(stdout).toBe('');
-    expect(readdirSync(root).sort()).toEqual(before);
     const lines = stderr.trim().split('\n');
     expect(lines.at(-1)).toMatch(/^camada: .{20,}/);
     expect(stderr).not.toMatch(/\n\s+at /);
@@ -348,8 +354,10 @@ describe('on bad input: one sentence, exit code 1, nothing written', () => {
       '--samples',
       '0',
     ];
-    expect(await refused(...start(), ...files(), ...wild)).toMatch(/Training stopped at step \d+/);
+    expect(await stopped(...start(), ...files(), ...wild)).toMatch(/Training stopped at step \d+/);
     expect(existsSync(at('never'))).toBe(false);
+    expect(readdirSync(at('never.run'))).toEqual(['metrics.jsonl']); // what happened until then
+    rmSync(at('never.run'), { recursive: true });
   });
 
   test('an output folder with other things in it is left alone', async () => {

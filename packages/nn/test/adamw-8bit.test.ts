@@ -55,7 +55,8 @@ function roundTrip(x: Float64Array, signed: boolean): Float64Array {
 /** The definition in f64. */
 function defined(steps: number): Float64Array {
   const theta = Float64Array.from(start());
-  let [m, v] = [new Float64Array(SIZE), new Float64Array(SIZE)];
+  let m: Float64Array = new Float64Array(SIZE);
+  let v: Float64Array = new Float64Array(SIZE);
   for (let step = 0; step < steps; step++) {
     const g = gradient(theta, step);
     m = m.map((x, i) => 0.9 * x + 0.1 * g[i]!);
