@@ -12,7 +12,8 @@ import { device, openDevice, tensor, useDevice } from '@camada/tensor';
 const [folder] = process.argv.slice(2);
 useDevice(await openDevice('wasm', { threads: 1 }));
 
-const golden = (path) => fileURLToPath(new URL(`../../packages/nn/test/golden/${path}`, import.meta.url));
+const golden = (path) =>
+  fileURLToPath(new URL(`../../packages/nn/test/golden/${path}`, import.meta.url));
 
 async function tiny(name) {
   const task = name.endsWith('-classifier') ? 'classification' : 'causal-lm';
@@ -51,17 +52,77 @@ const bottleneck = (kind) => (model) =>
   });
 
 const CASES = {
-  'ia3-bert': ['bert-classifier', onLayers(lora.IA3, () => lora.ia3Config({ ...CLASSIFIER, ...lora.ia3Targets('bert'), layers_to_transform: [1, 2] }))],
-  'ia3-llama': ['llama-tied', onLayers(lora.IA3, () => lora.ia3Config({ ...CAUSAL, ...lora.ia3Targets('llama') }))],
-  'ln-bert': ['bert-classifier', onLayers(lora.LN_TUNING, () => lora.lnTuningConfig({ ...CLASSIFIER, target_modules: ['LayerNorm'], layers_to_transform: [1] }))],
-  'shira-llama': ['llama-tied', onLayers(lora.SHIRA, () => lora.sparseConfig({ ...CAUSAL, target_modules: ['q_proj', 'v_proj'], r: 2, layers_to_transform: [0, 2] }))],
-  'prompt-bert': ['bert-classifier', onModel(lora.PROMPT_TUNING, (model) => lora.promptTuningConfig(model, { ...CLASSIFIER, ...tokens }))],
-  'prompt-llama': ['llama-tied', onModel(lora.PROMPT_TUNING, (model) => lora.promptTuningConfig(model, { ...CAUSAL, ...tokens }))],
-  'p-tuning-llama': ['llama-tied', onModel(lora.P_TUNING, (model) => lora.pTuningConfig(model, { ...CAUSAL, ...tokens }))],
-  'prefix-bert': ['bert-classifier', onModel(lora.PREFIX_TUNING, (model) => lora.prefixTuningConfig(model, { ...CLASSIFIER, ...tokens }))],
-  'prefix-llama': ['llama-tied', onModel(lora.PREFIX_TUNING, (model) => lora.prefixTuningConfig(model, { ...CAUSAL, ...tokens, prefix_projection: true }))],
-  'adaption-llama': ['llama-tied', onModel(lora.ADAPTION_PROMPT, (model) => lora.adaptionPromptConfig(model, { ...CAUSAL, adapter_len: 4, layers: [1, 2] }))],
-  'adaption-gpt2': ['gpt2', onModel(lora.ADAPTION_PROMPT, (model) => lora.adaptionPromptConfig(model, { ...CAUSAL, adapter_len: 4, layers: [1] }))],
+  'ia3-bert': [
+    'bert-classifier',
+    onLayers(lora.IA3, () =>
+      lora.ia3Config({ ...CLASSIFIER, ...lora.ia3Targets('bert'), layers_to_transform: [1, 2] }),
+    ),
+  ],
+  'ia3-llama': [
+    'llama-tied',
+    onLayers(lora.IA3, () => lora.ia3Config({ ...CAUSAL, ...lora.ia3Targets('llama') })),
+  ],
+  'ln-bert': [
+    'bert-classifier',
+    onLayers(lora.LN_TUNING, () =>
+      lora.lnTuningConfig({
+        ...CLASSIFIER,
+        target_modules: ['LayerNorm'],
+        layers_to_transform: [1],
+      }),
+    ),
+  ],
+  'shira-llama': [
+    'llama-tied',
+    onLayers(lora.SHIRA, () =>
+      lora.sparseConfig({
+        ...CAUSAL,
+        target_modules: ['q_proj', 'v_proj'],
+        r: 2,
+        layers_to_transform: [0, 2],
+      }),
+    ),
+  ],
+  'prompt-bert': [
+    'bert-classifier',
+    onModel(lora.PROMPT_TUNING, (model) =>
+      lora.promptTuningConfig(model, { ...CLASSIFIER, ...tokens }),
+    ),
+  ],
+  'prompt-llama': [
+    'llama-tied',
+    onModel(lora.PROMPT_TUNING, (model) =>
+      lora.promptTuningConfig(model, { ...CAUSAL, ...tokens }),
+    ),
+  ],
+  'p-tuning-llama': [
+    'llama-tied',
+    onModel(lora.P_TUNING, (model) => lora.pTuningConfig(model, { ...CAUSAL, ...tokens })),
+  ],
+  'prefix-bert': [
+    'bert-classifier',
+    onModel(lora.PREFIX_TUNING, (model) =>
+      lora.prefixTuningConfig(model, { ...CLASSIFIER, ...tokens }),
+    ),
+  ],
+  'prefix-llama': [
+    'llama-tied',
+    onModel(lora.PREFIX_TUNING, (model) =>
+      lora.prefixTuningConfig(model, { ...CAUSAL, ...tokens, prefix_projection: true }),
+    ),
+  ],
+  'adaption-llama': [
+    'llama-tied',
+    onModel(lora.ADAPTION_PROMPT, (model) =>
+      lora.adaptionPromptConfig(model, { ...CAUSAL, adapter_len: 4, layers: [1, 2] }),
+    ),
+  ],
+  'adaption-gpt2': [
+    'gpt2',
+    onModel(lora.ADAPTION_PROMPT, (model) =>
+      lora.adaptionPromptConfig(model, { ...CAUSAL, adapter_len: 4, layers: [1] }),
+    ),
+  ],
   'houlsby-bert': ['bert-classifier', onLayers(lora.BOTTLENECK, bottleneck('houlsby'))],
   'pfeiffer-bert': ['bert-classifier', onLayers(lora.BOTTLENECK, bottleneck('pfeiffer'))],
 };
@@ -72,7 +133,10 @@ for (const [name, [base, make]] of Object.entries(CASES)) {
   const adapter = await make(model);
   let n = 0;
   for (const parameter of adapter.trainable.values()) {
-    const shift = Float32Array.from({ length: parameter.size }, () => 0.2 * Math.sin(1 + 1.7 * n++));
+    const shift = Float32Array.from(
+      { length: parameter.size },
+      () => 0.2 * Math.sin(1 + 1.7 * n++),
+    );
     parameter.assign(parameter.add(tensor(shift, parameter.shape)));
     await parameter.realize();
   }

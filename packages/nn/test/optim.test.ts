@@ -154,7 +154,9 @@ describe('optimizers', () => {
     expect(() => optimizer.step([tensor([1])], 0.1)).toThrow(/gradient of 'w' has shape \[1\]/);
     expect(() => optimizer.step([tensor([1, 2])], NaN)).toThrow(InputError);
     const other = await new AdamW(new Map([['v', tensor([1, 2])]])).state();
-    expect(() => optimizer.load(other)).toThrow(/'w.exp_avg' has no elements, the parameter needs 2/);
+    expect(() => optimizer.load(other)).toThrow(
+      /'w.exp_avg' has no elements, the parameter needs 2/,
+    );
     expect(() => new AdamW(parameters, { weightDecay: -1 })).toThrow(InputError);
     expect(() => clipGradNorm([tensor([1])], 0)).toThrow(InputError);
   });
