@@ -3,7 +3,7 @@
  * only be summed, the batch moves into the inner dimension of one product instead:
  * Σ_b P_b·Q_b = [P_1 P_2 …]·[Q_1; Q_2; …].
  */
-import { Tensor } from '@camada/tensor';
+import { Tensor, sizeOf } from '@camada/tensor';
 import type { Node } from '@camada/tensor';
 
 /** Sum over `axes`, which stay with size 1. */
@@ -20,7 +20,7 @@ function summedProduct(product: Node, dy: Tensor): Tensor {
   const p = Tensor.of(product.inputs[0]!);
   const q = Tensor.of(product.inputs[1]!);
   const [m, n] = [p.shape.at(-2)!, q.shape.at(-1)!];
-  const inner = q.size / Math.max(n, 1);
+  const inner = sizeOf(q.shape.slice(0, -1)); // batch·K, also where N is 0
   const wide = batchIntoColumns(p, inner); // [M, batch·K]
   const tall = q.reshape([inner, n]); // [batch·K, N]
   return wide.matmul(tall).reshape([...dy.shape.slice(0, -2).map(() => 1), m, n]);

@@ -1,6 +1,7 @@
 /**
- * @file The gradient of every public operation: in f64 the first and second directional derivatives equal central
- * differences; on every device both equal the f64 ones; where an op has no gradient, asking for it is an error.
+ * @file The gradient of every public operation: in f64 J and Jᵀ are adjoint, and the first and second directional
+ * derivatives equal central differences; on every device both equal the f64 ones; where an op has no gradient,
+ * asking for it is an error.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +10,7 @@ import { CATALOGUE, Draw, reproduction } from '@camada/tensor/catalogue';
 import type { HostArray, OpCase } from '@camada/tensor/catalogue';
 import { DEVICES, on } from '../../../tensor/test/laws/devices.ts';
 import { runs } from '../../../tensor/test/laws/generate.ts';
-import { grad } from '../../src/index.ts';
+import { grad, jvp } from '../../src/index.ts';
 
 const rows = [...CATALOGUE]
   .filter(([, record]) => record.dtypes.includes('f32'))
@@ -72,10 +73,22 @@ async function numbers(tensors: readonly Tensor[]): Promise<number[]> {
   return found;
 }
 
-/** Throws unless the derivatives equal central differences. */
+/** ⟨u, J·v⟩ by the forward product, for the weights u and the directions v of `derivatives`. */
+async function forwardProduct(drawn: OpCase): Promise<number> {
+  const inputs = inputsAt(drawn, 0);
+  const directions = drawn.inputs.flatMap(({ data, shape, dtype }, k) =>
+    dtype === 'f32' ? [tensor(weights(data.length, k), shape)] : [],
+  );
+  const outputs = floats([drawn.run(inputs)].flat());
+  const tangents = outputs.map((y) => jvp(() => y, floats(inputs), directions).tangent);
+  return weighted(tangents, 7).item();
+}
+
+/** Throws unless the derivatives equal central differences, and ⟨v, Jᵀ·u⟩ = ⟨J·v, u⟩. */
 async function checkDifferences(drawn: OpCase): Promise<void> {
   const h = 1e-4;
   const [, first, , second] = await numbers(derivatives(drawn, 0));
+  expectClose(await forwardProduct(drawn), first!, 1e-9, `J·v of ${reproduction(drawn)}`);
   const [upF, , upG] = await numbers(derivatives(drawn, h));
   const [downF, , downG] = await numbers(derivatives(drawn, -h));
   expectClose(
